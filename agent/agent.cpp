@@ -1,0 +1,247 @@
+#include "agent/agent.h"
+
+#include "agent/base/check.h"
+#include "agent/plan.h"
+#include "agent/publication.h"
+#include "agent/report.h"
+#include "agent/request.h"
+
+namespace miagent {
+namespace {
+
+void Finish(Agent& agent, uint8_t exit_code) {
+  agent.is_finished = true;
+  agent.exit_code = exit_code;
+}
+
+void OnSignal(Agent& agent, Platform& platform, Signal signal) {
+  switch (signal) {
+    case Signal::kStop: agent.is_stopping = true; break;
+    case Signal::kReload: agent.is_reloading = true; break;
+    case Signal::kRefresh:
+      ReportToken(agent, LogLevel::kInfo, "refresh_forced", kTokenNone);
+      ReportSend(agent, platform, LogLevel::kInfo);
+      RequestForceAll(agent);
+      break;
+    case Signal::kReport:  // status and metrics: not in this build
+    case Signal::kNone: break;
+  }
+}
+
+// Applies what time alone brings about: stale and expired tokens.
+void AgeTokens(Agent& agent, Platform& platform) {
+  for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
+    TokenState& token = agent.tokens[index];
+    if (token.slot != kSlotNone && token.stale_at <= agent.now && !token.is_stale_told) {
+      token.is_stale_told = true;
+      ReportToken(agent, LogLevel::kWarning, "stale", index);
+      LogNumber(agent.line, "expires_in_s", (token.expires_at - agent.now).ms / 1000);
+      ReportSend(agent, platform, LogLevel::kWarning);
+    }
+    if (token.expires_at > agent.now) continue;
+    ReportToken(agent, LogLevel::kError, "expired", index);
+    ReportSend(agent, platform, LogLevel::kError);
+    const bool is_cleared = PublicationExpire(agent, platform, index);
+    if (token.slot != kSlotNone) RingRetire(agent.ring, token.slot);
+    token.slot = kSlotNone;
+    token.stale_at = kInstantNever;
+    // A file that could not be cleared is tried again.
+    token.expires_at = is_cleared ? kInstantNever : agent.now + kRetryDelayMax;
+  }
+}
+
+// Whether every token of `once` or `get` has its outcome, and every file was tried.
+bool IsSettled(const Agent& agent) {
+  for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
+    if (!agent.tokens[index].is_settled) return false;
+  }
+  return agent.request.token_index == kTokenNone;
+}
+
+// The exit code of the failure that comes first in the configuration's order.
+uint8_t FirstFailure(const Agent& agent) {
+  const Config& config = ConfigOf(agent);
+  uint32_t first_line = UINT32_MAX;
+  Status first;
+  for (uint32_t index = 0; index < config.token_count; ++index) {
+    if (agent.tokens[index].failure.ok() || config.tokens[index].line >= first_line) continue;
+    first_line = config.tokens[index].line;
+    first = agent.tokens[index].failure;
+  }
+  for (uint32_t index = 0; index < config.file_count; ++index) {
+    if (agent.files[index].failure.ok() || config.files[index].line >= first_line) continue;
+    first_line = config.files[index].line;
+    first = agent.files[index].failure;
+  }
+  return FaultLookUp(first.fault).exit_code;
+}
+
+// `once` and `get`: gives up what is still waiting when the command's time is over.
+void RunOutOfTime(Agent& agent, Platform& platform) {
+  RequestAbandon(agent, platform);
+  for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
+    TokenState& token = agent.tokens[index];
+    if (token.is_settled) continue;
+    token.is_settled = true;
+    token.failure = {Fault::kOutOfTime, 0};
+    ReportTokenFailure(agent, platform, index, token.failure, Duration{0});
+  }
+}
+
+void FinishCommand(Agent& agent, Platform& platform) {
+  if (agent.mode == Mode::kGet && agent.tokens[0].failure.ok()) {
+    const Status printed = PublicationPrint(agent, platform, 0);
+    if (!printed.ok()) ReportFailure(agent, platform, "get", printed);
+    Finish(agent, FaultLookUp(printed.fault).exit_code);
+    return;
+  }
+  Finish(agent, FirstFailure(agent));
+}
+
+void Stop(Agent& agent, Platform& platform) {
+  RequestAbandon(agent, platform);
+  if (agent.mode != Mode::kRun) {
+    const Status stopped{Fault::kStopped};
+    ReportFailure(agent, platform, "once", stopped);
+    return Finish(agent, FaultLookUp(stopped.fault).exit_code);
+  }
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    PublicationStop(agent, platform, index);
+  }
+  ReportToken(agent, LogLevel::kInfo, "stopped", kTokenNone);
+  ReportSend(agent, platform, LogLevel::kInfo);
+  Finish(agent, 0);
+}
+
+void OnTick(Agent& agent, Platform& platform) {
+  if (agent.is_stopping) {
+    Stop(agent, platform);
+    return;
+  }
+  if (agent.is_reloading) {
+    agent.is_reloading = false;
+    PlanReload(agent, platform);
+  }
+  RequestOnTick(agent, platform);
+  AgeTokens(agent, platform);
+  PublicationOnTick(agent, platform);
+  if (agent.mode != Mode::kRun && agent.command_deadline <= agent.now) {
+    RunOutOfTime(agent, platform);
+  }
+  RequestBeginDue(agent, platform);
+  // Last, as a request can fail in the moment it begins.
+  if (agent.mode != Mode::kRun && IsSettled(agent)) FinishCommand(agent, platform);
+}
+
+// `once`: a token whose files all hold it, and are not due, needs no request; nor one that has no
+// file that could be written.
+void SettleGoodFiles(Agent& agent, Platform& platform) {
+  const Config& config = ConfigOf(agent);
+  for (uint32_t token = 0; token < config.token_count; ++token) {
+    bool is_good = true;
+    for (uint32_t file = 0; file < config.file_count && is_good; ++file) {
+      if (config.files[file].token_index != token || !agent.files[file].failure.ok()) continue;
+      is_good = PublicationIsGood(agent, platform, file);
+    }
+    agent.tokens[token].is_settled = is_good;
+  }
+}
+
+}  // namespace
+
+void AgentStart(Agent& agent, Platform& platform, const Command& command) {
+  agent.command = &command;
+  agent.mode = command.id == CommandId::kRun    ? Mode::kRun
+               : command.id == CommandId::kOnce ? Mode::kOnce
+                                                : Mode::kGet;
+  agent.now = ClockBoot(platform);
+  MemoryLock(platform, &agent.ring, sizeof(agent.ring));
+  char seed[sizeof(agent.prng.state)];
+  const IoResult filled = EntropyFill(platform, seed, sizeof(seed));
+  if (!filled.ok()) {
+    ReportFailure(agent, platform, "random numbers", {Fault::kSystem, filled.error});
+    Finish(agent, FaultLookUp(Fault::kSystem).exit_code);
+    return;
+  }
+  for (const char byte : seed) {
+    agent.prng.state = agent.prng.state << 8 | static_cast<uint8_t>(byte);
+  }
+  // `get` publishes nothing, so a signal may end it as it ends any program.
+  if (agent.mode != Mode::kGet) {
+    const IoResult watched = SignalsWatch(platform);
+    if (!watched.ok()) {
+      ReportFailure(agent, platform, "signals", {Fault::kSystem, watched.error});
+      Finish(agent, FaultLookUp(Fault::kSystem).exit_code);
+      return;
+    }
+  }
+  if (agent.mode != Mode::kRun && command.timeout.ms != 0) {
+    agent.command_deadline = agent.now + command.timeout;
+  }
+  const Status loaded = PlanLoad(agent, platform);
+  if (!loaded.ok()) {
+    Finish(agent, FaultLookUp(loaded.fault).exit_code);
+    return;
+  }
+  const Status opened = PlanOpenDirectories(agent, platform);
+  if (agent.mode == Mode::kRun && !opened.ok()) {
+    Finish(agent, FaultLookUp(opened.fault).exit_code);
+    return;
+  }
+  if (agent.mode == Mode::kRun) PublicationInherit(agent, platform);
+  if (agent.mode == Mode::kOnce) SettleGoodFiles(agent, platform);
+  ReportToken(agent, LogLevel::kInfo, "started", kTokenNone);
+  LogNumber(agent.line, "tokens", ConfigOf(agent).token_count);
+  LogNumber(agent.line, "files", ConfigOf(agent).file_count);
+  ReportSend(agent, platform, LogLevel::kInfo);
+  OnTick(agent, platform);
+}
+
+void AgentTurn(Agent& agent, Platform& platform) {
+  CHECK(!agent.is_finished);
+  Event events[kEventCountMax];
+  const size_t event_count = Wait(platform, AgentNextDeadline(agent), events, kEventCountMax);
+  CHECK(event_count <= kEventCountMax);
+  const Instant now = ClockBoot(platform);
+  CHECK(now >= agent.now);
+  agent.still_turn_count = now == agent.now ? agent.still_turn_count + 1 : 0;
+  CHECK(agent.still_turn_count < kStillTurnCountMax);
+  agent.now = now;
+  for (size_t index = 0; index < event_count; ++index) {
+    if (events[index].kind == EventKind::kSignal) {
+      OnSignal(agent, platform, events[index].signal);
+    } else {
+      RequestOnEvent(agent, platform, events[index]);
+    }
+  }
+  OnTick(agent, platform);
+}
+
+Instant AgentNextDeadline(const Agent& agent) {
+  const bool is_busy = agent.request.token_index != kTokenNone;
+  Instant next = agent.command_deadline;
+  if (is_busy) next = Earliest(next, agent.connection.deadline);
+  for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
+    const TokenState& token = agent.tokens[index];
+    const bool is_asked = agent.mode == Mode::kRun || !token.is_settled;
+    if (is_asked && !is_busy) next = Earliest(next, token.attempt_at);
+    if (!token.is_stale_told) next = Earliest(next, token.stale_at);
+    next = Earliest(next, token.expires_at);
+  }
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    const FileState& file = agent.files[index];
+    const TokenState& token = agent.tokens[ConfigOf(agent).files[index].token_index];
+    const bool is_due = !file.is_current && token.slot != kSlotNone;
+    if (is_due && !is_busy) next = Earliest(next, file.attempt_at);
+  }
+  return next;
+}
+
+void AgentEnd(Agent& agent, Platform& platform) {
+  RequestAbandon(agent, platform);
+  ConnectionClose(agent.connection, platform);
+  RingClear(agent.ring);
+  SecretWipe(agent.request.bytes, sizeof(agent.request.bytes));
+}
+
+}  // namespace miagent

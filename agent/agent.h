@@ -1,0 +1,122 @@
+// The agent: all of its state, and the loop that turns it.
+//
+// Purpose: `run`, `once` and `get` are one machine that differs in when it ends and where the
+//          token goes.
+// Owns:    everything: two configurations (in force, and next), the ring, one connection, the
+//          state of each token and file. About 3 MB, of which only what is used is ever touched.
+// Clock:   `now` is read once a turn; all deadlines are absolute instants on BOOTTIME.
+// Errors:  what fails is told where it is found (report.h) and remembered for the exit code.
+// Never:   blocks but in Wait; ends because a source is down while it runs.
+//
+// The rooms of the machine:
+//   plan.cpp         configuration, directories, owners; reload
+//   request.cpp      a token's requests: begin, conclude, retry
+//   publication.cpp  a token's files: publish, expire, withdraw
+//   report.cpp       lines for people
+#pragma once
+
+#include <cstdint>
+
+#include "agent/base/array.h"
+#include "agent/base/prng.h"
+#include "agent/cache/ring.h"
+#include "agent/cli/command.h"
+#include "agent/config/config.h"
+#include "agent/http/connection.h"
+#include "agent/limits.h"
+#include "agent/source/answer.h"
+#include "agent/status/log.h"
+#include "platform/platform.h"
+
+namespace miagent {
+
+enum class Mode : uint8_t { kRun, kOnce, kGet };
+
+inline constexpr uint32_t kTokenNone = UINT32_MAX;
+
+// What the agent knows of one token.
+struct TokenState {
+  uint32_t slot = kSlotNone;             // the token in force
+  Instant attempt_at;                    // when to ask next
+  Instant requested_at{kTimeMin / 2};    // when it was last asked for
+  Instant stale_at = kInstantNever;
+  Instant expires_at = kInstantNever;
+  WallTime expires_at_wall;
+  WallTime not_before_wall;
+  bool has_not_before = false;
+  bool is_forced = false;                // ask past the endpoint's own cache
+  bool is_settled = false;               // `once`, `get`: nothing more is to be done
+  bool is_stale_told = false;
+  uint32_t failure_count = 0;            // in a row
+  Instant failing_since;
+  Status failure;                        // the newest; ok after a success
+  uint32_t failure_code_hash = 0;        // of its error code: a change is told anew
+};
+
+// What the agent knows of one file.
+struct FileState {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  bool is_current = false;       // holds the token in force
+  bool is_known = false;         // what stood there before has been looked at
+  Instant attempt_at;            // after a failure: when to write again
+  uint32_t failure_count = 0;
+  Status failure;
+};
+
+using TokenTable = Array<TokenState, kTokenCountMax>;
+using FileTable = Array<FileState, kFileCountMax>;
+
+// The request that is under way.
+struct ActiveRequest {
+  uint32_t token_index = kTokenNone;
+  uint32_t slot = kSlotNone;
+  Instant sent_at;
+  bool is_forced = false;        // it asks past the endpoint's own cache
+  char bytes[kRequestSizeMax];
+};
+
+struct Agent {
+  Mode mode = Mode::kRun;
+  const Command* command = nullptr;
+  Instant now;
+  Instant command_deadline = kInstantNever;   // `once`, `get`: --timeout
+  Prng prng;
+  SourceEnvironment environment;
+  uint32_t config_index = 0;                  // which of `configs` is in force
+  bool is_stopping = false;
+  bool is_reloading = false;
+  bool is_finished = false;
+  uint8_t exit_code = 0;
+  uint32_t still_turn_count = 0;              // turns in a row at one instant
+  TokenTable tokens;
+  FileTable files;
+  TokenTable next_tokens;                     // a reload's, until it is in force
+  FileTable next_files;
+  Connection connection;
+  ActiveRequest request;
+  ErrorAnswer error;                          // of the newest answer that was an error
+  LogLine line;                               // the line being written
+  Config configs[2];
+  char config_text[kConfigSizeMax];
+  Ring ring;
+};
+
+// The configuration in force.
+inline const Config& ConfigOf(const Agent& agent) { return agent.configs[agent.config_index]; }
+
+// Loads the configuration and prepares the first turn. A failure has been told when this returns;
+// its exit code is in the agent, which is finished then.
+void AgentStart(Agent& agent, Platform& platform, const Command& command);
+
+// One turn: waits for the next event or deadline, moves bytes, decides. To be called until the
+// agent is finished.
+void AgentTurn(Agent& agent, Platform& platform);
+
+// The next instant at which something is to be decided; kInstantNever for none.
+Instant AgentNextDeadline(const Agent& agent);
+
+// Wipes every token and closes what is open. The agent is over then.
+void AgentEnd(Agent& agent, Platform& platform);
+
+}  // namespace miagent

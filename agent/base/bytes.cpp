@@ -1,0 +1,158 @@
+#include "agent/base/bytes.h"
+
+#include <cstring>
+
+#include "agent/base/check.h"
+
+namespace miagent {
+
+std::string_view Slice(std::string_view text, size_t offset, size_t size) {
+  CHECK(offset <= text.size());
+  CHECK(size <= text.size() - offset);
+  return {text.data() + offset, size};
+}
+
+std::string_view SliceFrom(std::string_view text, size_t offset) {
+  CHECK(offset <= text.size());
+  return {text.data() + offset, text.size() - offset};
+}
+
+bool EqualIgnoreCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t index = 0; index < a.size(); ++index) {
+    if (ToLower(a[index]) != ToLower(b[index])) return false;
+  }
+  return true;
+}
+
+bool StartsWith(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() && Slice(text, 0, prefix.size()) == prefix;
+}
+
+bool EndsWith(std::string_view text, std::string_view suffix) {
+  return text.size() >= suffix.size() && SliceFrom(text, text.size() - suffix.size()) == suffix;
+}
+
+size_t Find(std::string_view text, char wanted, size_t from) {
+  for (size_t index = from; index < text.size(); ++index) {
+    if (text[index] == wanted) return index;
+  }
+  return text.size();
+}
+
+size_t Find(std::string_view text, std::string_view wanted, size_t from) {
+  for (size_t index = from; index + wanted.size() <= text.size(); ++index) {
+    if (Slice(text, index, wanted.size()) == wanted) return index;
+  }
+  return text.size();
+}
+
+size_t SkipPlain(std::string_view text, size_t from) {
+  CHECK(from <= text.size());
+  // Eight bytes at a time: where none has its high bit set, a sum or difference below has it set
+  // in a byte that isn't plain, and in none before that.
+  using Word __attribute__((may_alias, aligned(1))) = uint64_t;
+  constexpr uint64_t kOnes = 0x0101010101010101U;
+  size_t index = from;
+  for (; text.size() - index >= sizeof(uint64_t); index += sizeof(uint64_t)) {
+    const uint64_t word = *reinterpret_cast<const Word*>(text.data() + index);
+    const uint64_t found = word | (word + kOnes) | (word - kOnes * 0x21) |
+                           ((word ^ (kOnes * '"')) - kOnes) | ((word ^ (kOnes * '\\')) - kOnes);
+    if ((found & (kOnes * 0x80)) != 0) break;
+  }
+  for (; index < text.size(); ++index) {
+    const char c = text[index];
+    if (c < 0x21 || c > 0x7E || c == '"' || c == '\\') break;
+  }
+  return index;
+}
+
+std::string_view Trim(std::string_view text) {
+  size_t begin = 0;
+  size_t end = text.size();
+  while (begin < end && (text[begin] == ' ' || text[begin] == '\t')) ++begin;
+  while (end > begin && (text[end - 1] == ' ' || text[end - 1] == '\t')) --end;
+  return Slice(text, begin, end - begin);
+}
+
+bool ParseUnsigned(std::string_view text, uint64_t value_max, uint64_t* value) {
+  uint64_t parsed = 0;
+  if (text.empty()) return false;
+  for (const char c : text) {
+    if (!IsDigit(c)) return false;
+    if (__builtin_mul_overflow(parsed, uint64_t{10}, &parsed)) return false;
+    if (__builtin_add_overflow(parsed, static_cast<uint64_t>(c - '0'), &parsed)) return false;
+    if (parsed > value_max) return false;
+  }
+  *value = parsed;
+  return true;
+}
+
+void SecretWipe(void* data, size_t size) {
+  memset(data, 0, size);
+  // The compiler must take the memory as read here, so the stores above can't be left out.
+  __asm__ volatile("" : : "r"(data) : "memory");
+}
+
+void Append(TextWriter& writer, std::string_view text) {
+  CHECK(writer.size <= writer.capacity);
+  const size_t room = writer.capacity - writer.size;
+  if (text.size() > room) writer.overflowed = true;
+  const size_t count = text.size() < room ? text.size() : room;
+  if (count != 0) memcpy(writer.data + writer.size, text.data(), count);
+  writer.size += count;
+}
+
+void Append(TextWriter& writer, char c) { Append(writer, std::string_view(&c, 1)); }
+
+void AppendDecimal(TextWriter& writer, int64_t value) {
+  char digits[20];
+  size_t first = sizeof(digits);
+  uint64_t rest = value < 0 ? ~static_cast<uint64_t>(value) + 1 : static_cast<uint64_t>(value);
+  do {
+    digits[--first] = static_cast<char>('0' + rest % 10);
+    rest /= 10;
+  } while (rest != 0);
+  if (value < 0) Append(writer, '-');
+  Append(writer, std::string_view(digits + first, sizeof(digits) - first));
+}
+
+void AppendOctal(TextWriter& writer, uint32_t value) {
+  char digits[11];
+  size_t first = sizeof(digits);
+  do {
+    digits[--first] = static_cast<char>('0' + (value & 7));
+    value >>= 3;
+  } while (value != 0);
+  Append(writer, std::string_view(digits + first, sizeof(digits) - first));
+}
+
+void AppendHex(TextWriter& writer, uint64_t value, uint32_t digit_count) {
+  CHECK(digit_count <= 16);
+  for (uint32_t index = digit_count; index > 0; --index) {
+    Append(writer, "0123456789abcdef"[(value >> (4 * (index - 1))) & 15]);
+  }
+}
+
+void AppendPrintable(TextWriter& writer, std::string_view text) {
+  for (const char c : text) {
+    const bool plain = c >= 0x20 && c <= 0x7E && c != '"' && c != '\\';
+    Append(writer, plain ? c : '?');
+  }
+}
+
+void AppendPercentEncoded(TextWriter& writer, std::string_view text) {
+  size_t begin = 0;  // of the characters that go as they are
+  for (size_t index = 0; index < text.size(); ++index) {
+    const char c = text[index];
+    if (IsAlpha(c) || IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~') continue;
+    const auto byte = static_cast<uint8_t>(c);
+    const char encoded[] = {'%', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
+    Append(writer, Slice(text, begin, index - begin));
+    Append(writer, std::string_view(encoded, sizeof(encoded)));
+    begin = index + 1;
+  }
+  Append(writer, SliceFrom(text, begin));
+}
+
+}  // namespace miagent

@@ -1,0 +1,86 @@
+#include "agent/base/status.h"
+
+#include "agent/base/check.h"
+
+namespace miagent {
+namespace {
+
+constexpr uint8_t kExitOk = 0;
+constexpr uint8_t kExitUsage = 64;
+constexpr uint8_t kExitData = 65;
+constexpr uint8_t kExitRefused = 69;
+constexpr uint8_t kExitSystem = 71;
+constexpr uint8_t kExitCantCreate = 73;
+constexpr uint8_t kExitTryAgain = 75;
+constexpr uint8_t kExitUnsafe = 77;
+constexpr uint8_t kExitConfig = 78;
+
+constexpr const char* kAdviceNotAnEndpoint = "is the URL that of a token endpoint?";
+constexpr const char* kAdviceRetried = "tried again later";
+
+constexpr FaultFacts kFaults[] = {
+    {kExitOk, Remedy::kNone, "done", ""},
+    {kExitTryAgain, Remedy::kRetry, "can't connect",
+     "is this an Azure machine, and the endpoint's address right?"},
+    {kExitTryAgain, Remedy::kRetry, "not allowed to connect",
+     "a route, firewall or agent on this machine forbids the endpoint: allow it for this user"},
+    {kExitTryAgain, Remedy::kRetry, "the connection ended before the answer was whole",
+     kAdviceRetried},
+    {kExitTryAgain, Remedy::kRetry, "no answer in time", "raise timeout, or see why it is slow"},
+    {kExitTryAgain, Remedy::kRetry, "out of time", "raise --timeout, or try again later"},
+    {kExitTryAgain, Remedy::kRetry, "stopped by a signal before all was done", "start it again"},
+    {kExitData, Remedy::kSlowPoll, "the answer is not HTTP", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer is neither HTTP/1.0 nor HTTP/1.1",
+     kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the HTTP status is out of range", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "unexpected interim HTTP answers", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer's HTTP head is too large", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer's transfer encoding is not supported",
+     kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "bytes follow the answer", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer is larger than 32 KiB",
+     "a token with that many claims needs a build with a larger kAnswerBodySizeMax"},
+    {kExitRefused, Remedy::kSlowPoll, "redirects, which is never followed",
+     "set endpoint to the URL that answers itself"},
+    {kExitRefused, Remedy::kSlowPoll, "refused", ""},
+    {kExitTryAgain, Remedy::kRetry, "not available now", kAdviceRetried},
+    {kExitData, Remedy::kSlowPoll, "an HTTP status that carries no token", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer is not one JSON object", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer's JSON has too many parts", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer's JSON has a name twice", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer has no access_token", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the access_token has bytes that no token has",
+     kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the answer has no usable expiry", kAdviceNotAnEndpoint},
+    {kExitData, Remedy::kSlowPoll, "the token has expired already",
+     "compare the clocks of this machine and of the endpoint"},
+    {kExitCantCreate, Remedy::kNone, "can't write the file", "free room or mend its directory"},
+    {kExitCantCreate, Remedy::kNone, "can't read the file", "mend its mode or owner"},
+    {kExitCantCreate, Remedy::kNone, "can't open the directory",
+     "create it, owned by root or this user, mode 0755 or less"},
+    {kExitUnsafe, Remedy::kNone, "the directory is a symbolic link, or no directory",
+     "name the directory itself"},
+    {kExitUnsafe, Remedy::kNone, "the directory belongs to another user",
+     "make root or this user its owner"},
+    {kExitUnsafe, Remedy::kNone, "the directory is writable by group or others", "chmod go-w it"},
+    {kExitUnsafe, Remedy::kNone, "the directory is not on tmpfs or ramfs",
+     "choose one below /run, or set require_tmpfs = no"},
+    {kExitCantCreate, Remedy::kNone, "can't write to standard output", ""},
+    {kExitConfig, Remedy::kNone, "can't read the configuration",
+     "name one with -c FILE ('miagent help' shows the options)"},
+    {kExitConfig, Remedy::kNone, "the configuration has errors", ""},
+    {kExitUsage, Remedy::kNone, "the command line has an error", ""},
+    {kExitSystem, Remedy::kNone, "the system refused a call at start", ""},
+};
+
+static_assert(sizeof(kFaults) / sizeof(kFaults[0]) == static_cast<uint32_t>(Fault::kCount),
+              "each fault has its row, in the order of the enum");
+
+}  // namespace
+
+const FaultFacts& FaultLookUp(Fault fault) {
+  CHECK(fault < Fault::kCount);
+  return kFaults[static_cast<uint32_t>(fault)];
+}
+
+}  // namespace miagent

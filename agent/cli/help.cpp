@@ -1,0 +1,118 @@
+// The help texts. They are the contract that users read: what is said here is tested.
+
+#include "agent/cli/command.h"
+#include "agent/config/choice.h"
+#include "agent/config/resource.h"
+
+namespace miagent {
+namespace {
+
+constexpr char kGeneral[] =
+    R"(Keeps Azure managed identity tokens fresh in files.
+
+usage: miagent run   [-c FILE]       stay, and keep every file fresh
+       miagent once  [-c FILE]       bring every file up to date, then end
+       miagent get   --resource URI  print one token
+       miagent check [-c FILE]       test a configuration, print the plan
+       miagent help  [COMMAND|resources]
+       miagent --version             what is compiled in, and the limits
+
+'miagent help COMMAND' tells its options: --x V or --x=V. FILE is
+/etc/miagent.conf where none is named.
+
+exit codes
+   0  done
+  64  the command line is wrong
+  65  the source answered with something that is no token
+  69  the source refused for good, or there is no such identity
+  73  a file could not be written
+  75  try again later: no answer, throttled, or out of time
+  77  a directory is unsafe
+  78  the configuration is wrong
+)";
+
+constexpr char kRun[] =
+    R"(usage: miagent run [-c FILE]
+       miagent run --resource URI --file PATH [OPTIONS]
+
+Stays in the foreground and keeps every file fresh, until SIGTERM or SIGINT.
+SIGHUP reads the configuration again, SIGUSR1 refreshes every token now.
+
+  --timeout S       seconds for one request, 1 to 300 (10)
+)";
+
+constexpr char kOnce[] =
+    R"(usage: miagent once [-c FILE] [--timeout S]
+       miagent once --resource URI --file PATH [OPTIONS]
+
+Brings every file up to date, then ends. A file whose token is still good
+needs no request. Several failures: the exit code is the first one's.
+
+  --timeout S       seconds for the whole, 1 to 86400
+)";
+
+constexpr char kGet[] =
+    R"(usage: miagent get --resource URI [OPTIONS]
+
+Prints one token to standard output, and nothing else.
+
+  --format F        raw | json | env | header (raw)
+  --timeout S       seconds for the whole, 1 to 86400
+)";
+
+constexpr char kCheck[] =
+    R"(usage: miagent check [-c FILE]
+       miagent check --resource URI --file PATH [OPTIONS]
+
+Reads the configuration, tests every directory and prints the effective plan.
+Every problem is told as FILE:LINE. Nothing is requested or written.
+
+  --timeout S       as of run
+)";
+
+// What follows the options of each command's own.
+constexpr char kFileOption[] =
+    R"(  --file PATH       where the token is written, with mode 0600
+)";
+constexpr char kTokenOptions[] =
+    R"(  --resource URI    what the token is for, or a name ('miagent help resources')
+  --cloud NAME      public | usgov | china: what the short names mean (public)
+  --source NAME     auto, or one that 'miagent --version' lists (auto)
+  --client-id ID    which identity, by one of these three;
+  --object-id ID      by none: the machine's own
+  --mi-res-id ID
+  --endpoint URL    in place of the source's own
+)";
+
+// In the order of CommandId.
+constexpr const char* kCommandTexts[] = {kRun, kOnce, kGet, kCheck};
+
+// The table of short names: `NAME PUBLIC USGOV CHINA`, `-` where a cloud has none.
+void ResourcesWrite(TextWriter& writer) {
+  constexpr size_t kNameWidth = 14;
+  Append(writer, "NAME           PUBLIC USGOV CHINA, as --cloud says; - where it has none\n");
+  for (uint32_t index = 0; index < kResourceNameCount; ++index) {
+    const ResourceName& row = ResourceNameAt(index);
+    Append(writer, row.name);
+    for (size_t width = std::string_view(row.name).size(); width < kNameWidth; ++width)
+      Append(writer, ' ');
+    for (const char* const uri : row.uris) {
+      Append(writer, ' ');
+      Append(writer, uri == nullptr ? "-" : uri);
+    }
+    Append(writer, '\n');
+  }
+}
+
+}  // namespace
+
+void HelpWrite(std::string_view topic, TextWriter& writer) {
+  uint32_t index = 0;
+  if (topic == "resources") return ResourcesWrite(writer);
+  if (!ChoiceFind(topic, "run|once|get|check", &index)) return Append(writer, kGeneral);
+  Append(writer, kCommandTexts[index]);
+  if (static_cast<CommandId>(index) != CommandId::kGet) Append(writer, kFileOption);
+  Append(writer, kTokenOptions);
+}
+
+}  // namespace miagent

@@ -1,0 +1,319 @@
+// The keys of a configuration: a table, and a function for each that judges and sets a value.
+
+#include "agent/base/bytes.h"
+#include "agent/base/check.h"
+#include "agent/config/account.h"
+#include "agent/config/choice.h"
+#include "agent/config/reading.h"
+#include "agent/config/resource.h"
+#include "agent/sink/format.h"
+
+namespace miagent {
+namespace {
+
+constexpr uint32_t kModeMax = 0777;
+constexpr uint32_t kModeWritableByAll = 0002;
+constexpr size_t kModeDigitCountMax = 4;
+
+TokenConfig& CurrentToken(Reading& reading) {
+  CHECK(reading.section == SectionKind::kToken && reading.config->token_count != 0);
+  return reading.config->tokens[reading.config->token_count - 1];
+}
+
+FileConfig& CurrentFile(Reading& reading) {
+  CHECK(reading.section == SectionKind::kFile && reading.config->file_count != 0);
+  return reading.config->files[reading.config->file_count - 1];
+}
+
+// A problem of the current key's value.
+void Wrong(Reading& reading, const char* sentence, std::string_view outside = {}) {
+  Problem(reading, reading.line_number, reading.key_name, sentence, outside);
+}
+
+// The position of the value in `choices`; 0, after saying so, where it isn't there.
+uint32_t Choose(Reading& reading, std::string_view value, const char* choices) {
+  uint32_t index = 0;
+  if (!ChoiceFind(value, choices, &index)) Wrong(reading, "expected ~", choices);
+  return index;
+}
+
+void SetAbsent(Reading& reading, std::string_view value) {
+  if (!value.empty()) Wrong(reading, "this build doesn't have it: remove the line");
+}
+
+void SetLog(Reading& reading, std::string_view value) {
+  if (value == "syslog") return Wrong(reading, "this build has no syslog: expected stderr");
+  Choose(reading, value, "stderr");
+}
+
+void SetLogLevel(Reading& reading, std::string_view value) {
+  reading.config->log_level =
+      static_cast<LogLevel>(Choose(reading, value, "error|warning|info|debug"));
+}
+
+void SetTimeout(Reading& reading, std::string_view value) {
+  uint64_t seconds = 0;
+  if (!ParseUnsigned(value, static_cast<uint64_t>(kRequestTimeoutMax.ms / 1000), &seconds) ||
+      seconds == 0) {
+    return Wrong(reading, "expected 1 to 300 seconds");
+  }
+  reading.config->request_timeout = Seconds(static_cast<int64_t>(seconds));
+}
+static_assert(kRequestTimeoutMax == Seconds(300), "as the message says");
+
+void SetCloud(Reading& reading, std::string_view value) {
+  reading.config->cloud = static_cast<Cloud>(Choose(reading, value, "public|usgov|china"));
+}
+
+void SetRequireTmpfs(Reading& reading, std::string_view value) {
+  reading.config->require_tmpfs = Choose(reading, value, "no|yes") == 1;
+}
+
+void SetResource(Reading& reading, std::string_view value) {
+  for (const char c : value) {
+    if (c <= 0x20 || c > 0x7E || c == '"' || c == '\\') {
+      return Wrong(reading, "a resource has no blanks, quotes, backslashes or non-ASCII letters");
+    }
+  }
+  CurrentToken(reading).resource = Keep(reading, value);
+  CurrentToken(reading).resource_line = reading.line_number;
+}
+
+void SetSource(Reading& reading, std::string_view value) {
+  reading.is_source_chosen = value != "auto";
+  if (!reading.is_source_chosen) return;
+  if (SourceFind(value, &CurrentToken(reading).source)) return;
+  if (SourceIsKnown(value)) return Wrong(reading, "this build has no source ~", value);
+  Wrong(reading, "there is no source ~: expected auto, or one that --version lists", value);
+}
+
+void SetEndpoint(Reading& reading, std::string_view value) {
+  CurrentToken(reading).endpoint_text = Keep(reading, value);
+}
+
+// Makes `value` the token's identity; false, and nothing is made, where it is empty or the second.
+bool SetIdentity(Reading& reading, IdentityKind kind, std::string_view value) {
+  if (value.empty()) return false;
+  Identity& identity = CurrentToken(reading).identity;
+  if (identity.kind != IdentityKind::kNone) {
+    Wrong(reading, "a token takes one of client_id, object_id and mi_res_id, not two");
+    return false;
+  }
+  identity.kind = kind;
+  identity.value = Keep(reading, value);
+  return true;
+}
+
+void SetGuid(Reading& reading, IdentityKind kind, std::string_view value) {
+  if (!SetIdentity(reading, kind, value) || IsGuid(value)) return;
+  Wrong(reading, "expected a GUID, as 11111111-2222-3333-4444-555555555555");
+}
+
+void SetClientId(Reading& reading, std::string_view value) {
+  SetGuid(reading, IdentityKind::kClientId, value);
+}
+
+void SetObjectId(Reading& reading, std::string_view value) {
+  SetGuid(reading, IdentityKind::kObjectId, value);
+}
+
+void SetResourceId(Reading& reading, std::string_view value) {
+  constexpr std::string_view kPrefix = "/subscriptions/";
+  if (!SetIdentity(reading, IdentityKind::kResourceId, value)) return;
+  if (value.size() <= kPrefix.size() || Find(value, ' ') != value.size() ||
+      !EqualIgnoreCase(Slice(value, 0, kPrefix.size()), kPrefix)) {
+    Wrong(reading, "expected the identity's resource id: /subscriptions/... without blanks");
+  }
+}
+
+void SetRefreshAt(Reading& reading, std::string_view value) {
+  uint64_t percent = 0;
+  if (!EndsWith(value, "%") ||
+      !ParseUnsigned(Slice(value, 0, value.size() - 1), kRefreshAtPercentMax, &percent) ||
+      percent < kRefreshAtPercentMin) {
+    return Wrong(reading, "expected 10% to 90%, with the %");
+  }
+  CurrentToken(reading).refresh_at_percent = static_cast<uint32_t>(percent);
+}
+static_assert(kRefreshAtPercentMin == 10 && kRefreshAtPercentMax == 90, "as the message says");
+
+void SetToken(Reading& reading, std::string_view value) {
+  CurrentFile(reading).token_name = Keep(reading, value);
+  CurrentFile(reading).token_line = reading.line_number;
+}
+
+void SetFormat(Reading& reading, std::string_view value) {
+  CurrentFile(reading).format =
+      static_cast<Format>(Choose(reading, value, "raw|json|env|header|template"));
+}
+
+void SetTemplate(Reading& reading, std::string_view value) {
+  const char* const problem = TemplateCheck(value);
+  if (problem != nullptr) return Wrong(reading, problem);
+  CurrentFile(reading).template_text = Keep(reading, value);
+}
+
+// An account's name, or its number.
+std::string_view Account(Reading& reading, std::string_view value) {
+  bool is_number = true;
+  bool is_name = true;
+  for (const char c : value) {
+    if (!IsDigit(c)) is_number = false;
+    if (c == ' ' || c == ':' || c == '/') is_name = false;
+  }
+  uint32_t id = 0;
+  if (!value.empty() && is_number && !AccountIdParse(value, &id)) {
+    Wrong(reading, "expected a number up to 4294967294, or a name");
+  } else if (!is_name) {
+    Wrong(reading, "expected a name or a number; no name has a blank, ':' or '/'");
+  }
+  return Keep(reading, value);
+}
+
+void SetOwner(Reading& reading, std::string_view value) {
+  CurrentFile(reading).owner = Account(reading, value);
+}
+
+void SetGroup(Reading& reading, std::string_view value) {
+  CurrentFile(reading).group = Account(reading, value);
+}
+
+void SetMode(Reading& reading, std::string_view value) {
+  uint32_t mode = 0;
+  bool is_octal = value.size() >= 3 && value.size() <= kModeDigitCountMax;
+  for (const char c : value) {
+    if (c < '0' || c > '7') is_octal = false;
+    mode = mode * 8 + (static_cast<uint32_t>(c) & 7);
+  }
+  if (!is_octal || mode > kModeMax) {
+    return Wrong(reading, "expected an octal mode from 0000 to 0777");
+  }
+  if ((mode & kModeWritableByAll) != 0) {
+    return Wrong(reading, "this mode lets everybody write the file: expected one without 0002");
+  }
+  CurrentFile(reading).mode = mode;
+}
+
+void SetOnExpiry(Reading& reading, std::string_view value) {
+  CurrentFile(reading).on_expiry =
+      static_cast<ExpiryPolicy>(Choose(reading, value, "remove|keep|empty"));
+}
+
+void SetOnStop(Reading& reading, std::string_view value) {
+  CurrentFile(reading).on_stop = static_cast<StopPolicy>(Choose(reading, value, "keep|remove"));
+}
+
+enum class Empty : uint8_t { kRefused, kUnset };  // what an empty value means
+
+struct Key {
+  char name[14];
+  SectionKind section;
+  Empty empty;
+  uint16_t size_max;  // of a value
+  void (*set)(Reading& reading, std::string_view value);
+};
+
+constexpr uint16_t kWordSizeMax = 32;
+
+constexpr Key kKeys[] = {
+    {"log", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetLog},
+    {"log_level", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetLogLevel},
+    {"timeout", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetTimeout},
+    {"cloud", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetCloud},
+    {"require_tmpfs", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetRequireTmpfs},
+    {"status_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+    {"metrics_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+    {"ca_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+    {"on_refresh", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+    {"resource", SectionKind::kToken, Empty::kRefused, kResourceSizeMax, SetResource},
+    {"source", SectionKind::kToken, Empty::kRefused, kWordSizeMax, SetSource},
+    {"endpoint", SectionKind::kToken, Empty::kUnset, kEndpointSizeMax, SetEndpoint},
+    {"client_id", SectionKind::kToken, Empty::kUnset, kIdentitySizeMax, SetClientId},
+    {"object_id", SectionKind::kToken, Empty::kUnset, kIdentitySizeMax, SetObjectId},
+    {"mi_res_id", SectionKind::kToken, Empty::kUnset, kIdentitySizeMax, SetResourceId},
+    {"refresh_at", SectionKind::kToken, Empty::kRefused, kWordSizeMax, SetRefreshAt},
+    {"token", SectionKind::kFile, Empty::kRefused, kNameSizeMax, SetToken},
+    {"format", SectionKind::kFile, Empty::kRefused, kWordSizeMax, SetFormat},
+    {"template", SectionKind::kFile, Empty::kUnset, kTemplateSizeMax, SetTemplate},
+    {"owner", SectionKind::kFile, Empty::kUnset, kNameSizeMax, SetOwner},
+    {"group", SectionKind::kFile, Empty::kUnset, kNameSizeMax, SetGroup},
+    {"mode", SectionKind::kFile, Empty::kRefused, kWordSizeMax, SetMode},
+    {"on_expiry", SectionKind::kFile, Empty::kRefused, kWordSizeMax, SetOnExpiry},
+    {"on_stop", SectionKind::kFile, Empty::kRefused, kWordSizeMax, SetOnStop},
+    {"notify", SectionKind::kFile, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+};
+
+constexpr uint32_t kKeyCount = sizeof(kKeys) / sizeof(kKeys[0]);
+static_assert(kKeyCount < kConfigKeyCountMax, "each key has its bit, and no key too");
+
+// The position of a key of the current section; kKeyCount where there is none of that name.
+uint32_t KeyFind(const Reading& reading, std::string_view name) {
+  uint32_t index = 0;
+  while (index < kKeyCount &&
+         (kKeys[index].section != reading.section || kKeys[index].name != name)) {
+    ++index;
+  }
+  return index;
+}
+
+bool HasControlCharacter(std::string_view value) {
+  for (const char c : value) {
+    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) return true;
+  }
+  return false;
+}
+
+void TellTooLong(Reading& reading, size_t size_max) {
+  char digits[20];
+  TextWriter writer{digits, sizeof(digits)};
+  AppendDecimal(writer, static_cast<int64_t>(size_max));
+  Wrong(reading, "longer than ~ bytes, the limit of this build (agent/limits.h)", writer.text());
+}
+
+// What holds for the value of every key.
+void ValueSet(Reading& reading, const Key& key, std::string_view value) {
+  if (value.empty() && key.empty == Empty::kRefused) return Wrong(reading, "a value is missing");
+  if (HasControlCharacter(value)) return Wrong(reading, "a value has no control characters");
+  if (value.size() > key.size_max) return TellTooLong(reading, key.size_max);
+  key.set(reading, value);
+}
+
+}  // namespace
+
+void KeySet(Reading& reading, std::string_view name, std::string_view value) {
+  if (reading.section == SectionKind::kRefused) return;
+  if (reading.section == SectionKind::kNone) {
+    return Problem(reading, reading.line_number, nullptr,
+                   "~ stands before the first section: expected [agent], [token NAME] or "
+                   "[file PATH] above it",
+                   name);
+  }
+  const uint32_t index = KeyFind(reading, name);
+  if (index == kKeyCount) {
+    return Problem(reading, reading.line_number, nullptr, "there is no key ~ in this section",
+                   name);
+  }
+  const uint32_t bit = 1U << index;
+  reading.key_name = kKeys[index].name;
+  if ((reading.keys_given & bit) != 0) return Wrong(reading, "given twice in this section");
+  reading.keys_given |= bit;
+  reading.key_lines[index] = reading.line_number;
+  const uint32_t problem_count = reading.problem_count;
+  ValueSet(reading, kKeys[index], value);
+  if (reading.problem_count != problem_count) reading.keys_failed |= bit;
+}
+
+bool KeyIsGiven(const Reading& reading, const char* name) {
+  return (reading.keys_given >> KeyFind(reading, name) & 1) != 0;
+}
+
+bool KeyIsFailed(const Reading& reading, const char* name) {
+  return (reading.keys_failed >> KeyFind(reading, name) & 1) != 0;
+}
+
+uint32_t KeyLine(const Reading& reading, const char* name) {
+  const uint32_t line = reading.key_lines[KeyFind(reading, name)];
+  return KeyIsGiven(reading, name) ? line : reading.section_line;
+}
+
+}  // namespace miagent

@@ -1,0 +1,236 @@
+// The sections of a configuration: how each begins, what its keys need of each other, and what
+// sections need of each other.
+
+#include "agent/base/bytes.h"
+#include "agent/base/check.h"
+#include "agent/config/reading.h"
+#include "agent/config/resource.h"
+
+namespace miagent {
+namespace {
+
+// The prefix of the temporary files that stand beside a published one until they replace it.
+constexpr std::string_view kTemporaryPrefix = ".miagent-";
+
+// A problem of the line that begins the section.
+void Wrong(Reading& reading, const char* subject, const char* sentence,
+           std::string_view outside = {}) {
+  Problem(reading, reading.line_number, subject, sentence, outside);
+}
+
+// The same, once: where a limit is passed.
+void WrongOnce(Reading& reading, bool* is_told, const char* subject, const char* sentence) {
+  reading.section = SectionKind::kRefused;
+  if (!*is_told) Wrong(reading, subject, sentence);
+  *is_told = true;
+}
+
+void AgentBegin(Reading& reading, std::string_view name) {
+  reading.section = SectionKind::kAgent;
+  if (!name.empty()) Wrong(reading, "[agent]", "expected no name after it");
+  if (reading.agent_line != 0) Wrong(reading, "[agent]", "given twice");
+  reading.agent_line = reading.line_number;
+}
+
+// Null where `name` can be a token's.
+const char* TokenNameCheck(std::string_view name) {
+  if (name.empty()) return "a name is missing: expected [token NAME]";
+  if (name.size() > kNameSizeMax) return "its name is longer than 64 characters";
+  for (const char c : name) {
+    if (!IsAlpha(c) && !IsDigit(c) && c != '.' && c != '_' && c != '-') {
+      return "a name is made of the characters A-Z a-z 0-9 . _ -";
+    }
+  }
+  return nullptr;
+}
+static_assert(kNameSizeMax == 64, "as the message says");
+
+// The position of the token of this name; token_count where there is none.
+uint32_t TokenFind(const Config& config, std::string_view name) {
+  uint32_t index = 0;
+  while (index < config.token_count && config.tokens[index].name != name) ++index;
+  return index;
+}
+
+void TokenBegin(Reading& reading, std::string_view name) {
+  Config& config = *reading.config;
+  if (config.token_count == kTokenCountMax) {
+    return WrongOnce(reading, &reading.is_token_limit_told, "[token]",
+                     "more than 64 tokens, the limit of this build (kTokenCountMax)");
+  }
+  const char* const problem = TokenNameCheck(name);
+  if (problem != nullptr) {
+    Wrong(reading, "[token]", problem);
+  } else if (TokenFind(config, name) != config.token_count) {
+    Wrong(reading, "[token]", "there is another ~", name);
+  }
+  TokenConfig& token = config.tokens[config.token_count++];
+  token = TokenConfig{};
+  token.name = Keep(reading, name);
+  token.line = reading.line_number;
+  reading.section = SectionKind::kToken;
+  reading.is_source_chosen = false;
+}
+static_assert(kTokenCountMax == 64, "as the message says");
+
+// Null where `path` can be a published file's. One file has one spelling, so that two sections
+// for one file are noticed.
+const char* PathCheck(std::string_view path) {
+  if (path.empty()) return "a path is missing: expected [file PATH]";
+  if (path[0] != '/') return "expected an absolute path";
+  if (path.size() >= kPathSizeMax) return "its path is longer than 511 bytes";
+  for (const char c : path) {
+    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) return "a path has no control characters";
+  }
+  for (size_t begin = 1; begin <= path.size();) {
+    const size_t end = Find(path, '/', begin);
+    const std::string_view part = Slice(path, begin, end - begin);
+    if (part.empty() && end == path.size()) return "expected a file: the path ends in '/'";
+    if (part.empty() || part == "." || part == "..") return "expected a path without // . and ..";
+    if (part.size() > kFileNameSizeMax) return "a name in the path is longer than 255 bytes";
+    if (end == path.size() && StartsWith(part, kTemporaryPrefix)) {
+      return "names that begin with .miagent- are those of temporary files";
+    }
+    begin = end + 1;
+  }
+  return nullptr;
+}
+static_assert(kPathSizeMax == 512 && kFileNameSizeMax == 255, "as the messages say");
+
+bool PathIsTaken(const Config& config, std::string_view path) {
+  for (uint32_t index = 0; index < config.file_count; ++index) {
+    if (config.files[index].path == path) return true;
+  }
+  return false;
+}
+
+void PathSet(Reading& reading, FileConfig& file, std::string_view path) {
+  size_t name_begin = path.size();
+  while (path[name_begin - 1] != '/') --name_begin;
+  file.path = Keep(reading, path);
+  file.directory = Keep(reading, Slice(path, 0, name_begin > 1 ? name_begin - 1 : 1));
+  if (!file.path.empty()) file.name = SliceFrom(file.path, name_begin);
+}
+
+void FileBegin(Reading& reading, std::string_view path) {
+  Config& config = *reading.config;
+  if (config.file_count == kFileCountMax) {
+    return WrongOnce(reading, &reading.is_file_limit_told, "[file]",
+                     "more than 128 files, the limit of this build (kFileCountMax)");
+  }
+  FileConfig& file = config.files[config.file_count];
+  file = FileConfig{};
+  file.line = reading.line_number;
+  const char* const problem = PathCheck(path);
+  if (problem != nullptr) {
+    Wrong(reading, "[file]", problem);
+  } else {
+    if (PathIsTaken(config, path)) Wrong(reading, "[file]", "there is another ~", path);
+    PathSet(reading, file, path);
+  }
+  ++config.file_count;
+  reading.section = SectionKind::kFile;
+}
+static_assert(kFileCountMax == 128, "as the message says");
+
+// A problem of the environment: told once, though every token may meet it.
+void WrongEnvironment(Reading& reading, uint32_t line, const char* subject, const char* sentence,
+                      std::string_view outside) {
+  if (!reading.is_environment_told) ProblemOfConfig(reading, line, subject, sentence, outside);
+  reading.is_environment_told = true;
+}
+
+// Chooses the token's source where that is left to the environment, and finds its endpoint.
+void SourceResolve(Reading& reading, TokenConfig& token) {
+  if (KeyIsFailed(reading, "source") || KeyIsFailed(reading, "endpoint")) return;
+  if (!reading.is_source_chosen) {
+    const char* const absent = SourceDetect(*reading.environment, &token.source);
+    if (absent != nullptr) {
+      return WrongEnvironment(reading, KeyLine(reading, "source"), "source",
+                              "the environment asks for ~, which this build doesn't have: "
+                              "expected a source by name",
+                              absent);
+    }
+  }
+  const char* culprit = nullptr;
+  const char* const problem =
+      SourceLookUp(token.source)
+          .resolve(token.endpoint_text, *reading.environment, &token.endpoint, &culprit);
+  if (problem == nullptr) return;
+  const auto tell = token.endpoint_text.empty() ? WrongEnvironment : Problem;
+  tell(reading, KeyLine(reading, "endpoint"), culprit, problem, {});
+}
+
+void TokenEnd(Reading& reading) {
+  TokenConfig& token = reading.config->tokens[reading.config->token_count - 1];
+  if (!KeyIsGiven(reading, "resource")) {
+    Problem(reading, reading.section_line, "resource",
+            "missing: expected a URI or a short name, as arm");
+  }
+  SourceResolve(reading, token);
+}
+
+void FileEnd(Reading& reading) {
+  const FileConfig& file = reading.config->files[reading.config->file_count - 1];
+  if (!KeyIsGiven(reading, "token")) {
+    Problem(reading, reading.section_line, "token", "missing: expected a token's name");
+  }
+  if (KeyIsFailed(reading, "format") || KeyIsFailed(reading, "template")) return;
+  const bool has_template = !file.template_text.empty();
+  if (file.format == Format::kTemplate && !has_template) {
+    Problem(reading, KeyLine(reading, "format"), "format", "expected template = TEXT beside it");
+  } else if (file.format != Format::kTemplate && has_template) {
+    Problem(reading, KeyLine(reading, "template"), "template",
+            "expected format = template beside it");
+  }
+}
+
+void TokenRelate(Reading& reading, TokenConfig& token) {
+  if (token.resource.empty()) return;
+  const char* const problem =
+      ResourceResolve(token.resource, reading.config->cloud, &token.resource);
+  if (problem == nullptr) return;
+  const auto tell = problem == kResourceNotInCloud ? ProblemOfConfig : Problem;
+  tell(reading, token.resource_line, "resource", problem, {});
+}
+
+void FileRelate(Reading& reading, FileConfig& file) {
+  if (file.token_name.empty()) return;
+  file.token_index = TokenFind(*reading.config, file.token_name);
+  if (file.token_index < reading.config->token_count) return;
+  Problem(reading, file.token_line, "token", "there is no section [token ~]", file.token_name);
+}
+
+}  // namespace
+
+void SectionBegin(Reading& reading, std::string_view word, std::string_view name) {
+  SectionEnd(reading);
+  reading.section_line = reading.line_number;
+  reading.keys_given = 0;
+  reading.keys_failed = 0;
+  if (word == "agent") return AgentBegin(reading, name);
+  if (word == "token") return TokenBegin(reading, name);
+  if (word == "file") return FileBegin(reading, name);
+  reading.section = SectionKind::kRefused;
+  if (word == "secret") return Wrong(reading, "[secret]", "this build has no such sections");
+  Wrong(reading, nullptr, "there is no section ~: expected [agent], [token NAME] or [file PATH]",
+        word);
+}
+
+void SectionEnd(Reading& reading) {
+  if (reading.section == SectionKind::kToken) TokenEnd(reading);
+  if (reading.section == SectionKind::kFile) FileEnd(reading);
+  reading.section = SectionKind::kNone;
+}
+
+void SectionsRelate(Reading& reading) {
+  Config& config = *reading.config;
+  for (uint32_t index = 0; index < config.token_count; ++index) {
+    TokenRelate(reading, config.tokens[index]);
+  }
+  for (uint32_t index = 0; index < config.file_count; ++index) {
+    FileRelate(reading, config.files[index]);
+  }
+}
+
+}  // namespace miagent

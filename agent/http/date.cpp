@@ -1,0 +1,137 @@
+#include "agent/http/date.h"
+
+#include "agent/base/bytes.h"
+#include "agent/limits.h"
+
+namespace miagent {
+namespace {
+
+constexpr std::string_view kDayNames = "MonTueWedThuFriSatSun";
+constexpr std::string_view kDayNamesLong =
+    "Monday   Tuesday  WednesdayThursday Friday   Saturday Sunday   ";
+constexpr std::string_view kMonthNames = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+// The forms of RFC 9110, 5.6.7. A lower-case letter stands for a field (FieldMatch), anything else
+// for itself.
+constexpr std::string_view kForms[] = {
+    "a, dd bbb yyyy hh:mm:ss GMT",
+    "A, dd-bbb-zz hh:mm:ss GMT",
+    "a bbb ee hh:mm:ss yyyy",
+};
+
+struct Fields {
+  uint32_t year = 0;
+  uint32_t month = 0;  // 0-11
+  uint32_t day = 0;
+  uint32_t hour = 0;
+  uint32_t minute = 0;
+  uint32_t second = 0;
+};
+
+constexpr bool IsLeapYear(uint32_t year) {
+  return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+constexpr uint32_t DaysInMonth(uint32_t year, uint32_t month) {
+  if (month == 1) return IsLeapYear(year) ? 29 : 28;
+  return month == 3 || month == 5 || month == 8 || month == 10 ? 30 : 31;
+}
+
+// Days from 1970-01-01 to a date of the Gregorian calendar, by counting from 1 March of year 0, so
+// that the leap day is the last of its year.
+constexpr int64_t DaysFromCivil(uint32_t year, uint32_t month, uint32_t day) {
+  const int64_t year_from_march = month < 2 ? int64_t{year} - 1 : int64_t{year};
+  const uint32_t month_from_march = (month + 10) % 12;
+  const int64_t day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+  return 365 * year_from_march + year_from_march / 4 - year_from_march / 100 +
+         year_from_march / 400 + day_of_year - 719468;
+}
+
+static_assert(DaysFromCivil(1970, 0, 1) == 0, "the epoch");
+static_assert(DaysFromCivil(2000, 1, 29) == 11016, "a leap day");
+
+// Takes a name of `name_size` bytes (blanks at its end apart) out of `names`.
+bool NameMatch(std::string_view& text, std::string_view names, size_t name_size, uint32_t* index) {
+  for (size_t offset = 0; offset < names.size(); offset += name_size) {
+    std::string_view name = Trim(Slice(names, offset, name_size));
+    if (!StartsWith(text, name)) continue;
+    text = SliceFrom(text, name.size());
+    *index = static_cast<uint32_t>(offset / name_size);
+    return true;
+  }
+  return false;
+}
+
+// Takes one field off the front of `text`; `form` begins with the letters that stand for it.
+bool FieldMatch(std::string_view form, std::string_view& text, size_t* form_size, Fields* fields) {
+  const char letter = form[0];
+  uint32_t ignored = 0;
+  *form_size = 1;
+  if (letter == 'a') return NameMatch(text, kDayNames, 3, &ignored);
+  if (letter == 'A') return NameMatch(text, kDayNamesLong, 9, &ignored);
+  while (*form_size < form.size() && form[*form_size] == letter) ++*form_size;
+  if (letter == 'b') return NameMatch(text, kMonthNames, 3, &fields->month);
+  if (text.size() < *form_size) return false;
+  std::string_view digits = Slice(text, 0, *form_size);
+  text = SliceFrom(text, *form_size);
+  if (letter == 'e' && digits[0] == ' ') digits = SliceFrom(digits, 1);
+  uint64_t value = 0;
+  if (!ParseUnsigned(digits, 9999, &value)) return false;
+  const auto number = static_cast<uint32_t>(value);
+  switch (letter) {
+    case 'y': fields->year = number; return true;
+    case 'z': fields->year = number + (number < 70 ? 2000 : 1900); return true;
+    case 'h': fields->hour = number; return number < 24;
+    case 'm': fields->minute = number; return number < 60;
+    case 's': fields->second = number; return number <= 60;  // a leap second is allowed
+    default: fields->day = number; return true;
+  }
+}
+
+bool FormMatch(std::string_view form, std::string_view text, Fields* fields) {
+  while (!form.empty()) {
+    size_t form_size = 1;
+    if (form[0] == 'A' || (form[0] >= 'a' && form[0] <= 'z')) {
+      if (!FieldMatch(form, text, &form_size, fields)) return false;
+    } else {
+      if (text.empty() || text[0] != form[0]) return false;
+      text = SliceFrom(text, 1);
+    }
+    form = SliceFrom(form, form_size);
+  }
+  return text.empty() && fields->year >= 1970 && fields->day >= 1 &&
+         fields->day <= DaysInMonth(fields->year, fields->month);
+}
+
+}  // namespace
+
+bool HttpDateParse(std::string_view text, WallTime* time) {
+  for (const std::string_view form : kForms) {
+    Fields fields;
+    if (!FormMatch(form, text, &fields)) continue;
+    const int64_t minutes =
+        (DaysFromCivil(fields.year, fields.month, fields.day) * 24 + fields.hour) * 60 +
+        fields.minute;
+    time->unix_s = minutes * 60 + fields.second;
+    return true;
+  }
+  return false;
+}
+
+bool RetryAfterParse(std::string_view text, WallTime now, Duration* delay) {
+  size_t digit_count = 0;
+  while (digit_count < text.size() && IsDigit(text[digit_count])) ++digit_count;
+  if (digit_count != 0 && digit_count == text.size()) {
+    uint64_t seconds = 0;
+    const auto seconds_max = static_cast<uint64_t>(kRetryAfterMax.ms / 1000);
+    *delay = ParseUnsigned(text, seconds_max, &seconds) ? Seconds(static_cast<int64_t>(seconds))
+                                                        : kRetryAfterMax;
+    return true;
+  }
+  WallTime date;
+  if (!HttpDateParse(text, &date)) return false;
+  *delay = Least(Greatest(date - now, Duration{0}), kRetryAfterMax);
+  return true;
+}
+
+}  // namespace miagent

@@ -1,0 +1,146 @@
+#include "agent/http/url.h"
+
+#include "agent/base/bytes.h"
+
+namespace miagent {
+namespace {
+
+constexpr uint64_t kPortMax = 65535;
+constexpr uint32_t kGroupCount = 8;  // of 16 bits, in an IPv6 address
+
+bool IsHostByte(char c) { return IsAlpha(c) || IsDigit(c) || c == '.' || c == '-' || c == '_'; }
+
+// Splits `authority` into host and, where one is written, port.
+const char* AuthorityParse(std::string_view authority, Url* url) {
+  std::string_view rest;
+  if (StartsWith(authority, "[")) {
+    const size_t end = Find(authority, ']');
+    if (end == authority.size()) return "has a '[' without its ']'";
+    url->host = Slice(authority, 1, end - 1);
+    for (const char c : url->host) {
+      if (HexValue(c) < 0 && c != ':' && c != '.') return "has no IPv6 address between [ and ]";
+    }
+    rest = SliceFrom(authority, end + 1);
+  } else {
+    const size_t end = Find(authority, ':');
+    url->host = Slice(authority, 0, end);
+    for (const char c : url->host) {
+      if (c == '@') return "has a user name, which is not supported";
+      if (!IsHostByte(c)) return "has a host that is neither a name nor an address";
+    }
+    rest = SliceFrom(authority, end);
+  }
+  if (url->host.empty()) return "has no host";
+  if (rest.empty()) return nullptr;
+  uint64_t port = 0;
+  if (rest[0] != ':' || !ParseUnsigned(SliceFrom(rest, 1), kPortMax, &port) || port == 0) {
+    return "has a port that is not a number from 1 to 65535";
+  }
+  url->port = static_cast<uint16_t>(port);
+  return nullptr;
+}
+
+// Four numbers up to 255 without leading zeros (which some read as octal).
+bool Ipv4Parse(std::string_view text, uint8_t* bytes) {
+  for (uint32_t index = 0; index < 4; ++index) {
+    const size_t end = index < 3 ? Find(text, '.') : text.size();
+    if (end == text.size() && index < 3) return false;
+    const std::string_view digits = Slice(text, 0, end);
+    uint64_t value = 0;
+    if (digits.size() > 1 && digits[0] == '0') return false;
+    if (!ParseUnsigned(digits, 255, &value)) return false;
+    bytes[index] = static_cast<uint8_t>(value);
+    text = SliceFrom(text, index < 3 ? end + 1 : end);
+  }
+  return true;
+}
+
+// One group of up to four hexadecimal digits.
+bool GroupParse(std::string_view text, uint8_t* bytes) {
+  if (text.empty() || text.size() > 4) return false;
+  uint32_t value = 0;
+  for (const char c : text) {
+    if (HexValue(c) < 0) return false;
+    value = value * 16 + static_cast<uint32_t>(HexValue(c));
+  }
+  bytes[0] = static_cast<uint8_t>(value >> 8);
+  bytes[1] = static_cast<uint8_t>(value & 255);
+  return true;
+}
+
+// Groups with ':' between them, at most one "::", the last two perhaps as dotted IPv4 (RFC 4291).
+bool Ipv6Parse(std::string_view text, uint8_t* bytes) {
+  uint32_t count = 0;             // groups read
+  uint32_t gap = kGroupCount + 1; // groups before the "::"
+  size_t offset = 0;
+  if (StartsWith(text, "::")) {
+    gap = 0;
+    offset = 2;
+  }
+  while (offset < text.size()) {
+    if (count == kGroupCount) return false;
+    const size_t end = Find(text, ':', offset);
+    const std::string_view group = Slice(text, offset, end - offset);
+    if (end == text.size() && count + 2 <= kGroupCount && Ipv4Parse(group, bytes + 2 * count)) {
+      count += 2;
+      break;
+    }
+    if (!GroupParse(group, bytes + 2 * count)) return false;
+    ++count;
+    if (end == text.size()) break;
+    offset = end + 1;
+    if (offset == text.size()) return false;
+    if (text[offset] != ':') continue;
+    if (gap <= kGroupCount) return false;
+    gap = count;
+    ++offset;
+  }
+  if (gap > kGroupCount) return count == kGroupCount;
+  if (count == kGroupCount) return false;
+  const uint32_t moved = 2 * (count - gap);  // bytes behind the gap go to the end
+  for (uint32_t index = 1; index <= moved; ++index) {
+    bytes[16 - index] = bytes[2 * count - index];
+  }
+  for (uint32_t index = 2 * gap; index < 16 - moved; ++index) bytes[index] = 0;
+  return true;
+}
+
+}  // namespace
+
+const char* UrlParse(std::string_view text, Url* url) {
+  *url = Url{};
+  for (const char c : text) {
+    if (c < 0x21 || c > 0x7E) return "has a blank or another byte that no URL has";
+    if (c == '#') return "has a fragment (#)";
+  }
+  const size_t scheme_size = Find(text, "://");
+  if (scheme_size == text.size()) return "has no scheme: begin it with http://";
+  const std::string_view scheme = Slice(text, 0, scheme_size);
+  url->is_https = EqualIgnoreCase(scheme, "https");
+  if (!url->is_https && !EqualIgnoreCase(scheme, "http")) {
+    return "has a scheme that is neither http nor https";
+  }
+  url->port = url->is_https ? 443 : 80;
+  const std::string_view rest = SliceFrom(text, scheme_size + 3);
+  const size_t path_offset = Find(rest, '/');
+  if (Find(rest, '?') < path_offset) return "has a query without a path";
+  url->authority = Slice(rest, 0, path_offset);
+  url->path = SliceFrom(rest, path_offset);
+  return AuthorityParse(url->authority, url);
+}
+
+bool AddressParse(std::string_view host, uint16_t port, Address* address) {
+  Address parsed;
+  parsed.port = port;
+  if (EqualIgnoreCase(host, "localhost")) host = "127.0.0.1";
+  if (!Ipv4Parse(host, parsed.bytes)) {
+    parsed = Address{};
+    parsed.port = port;
+    parsed.is_ipv6 = true;
+    if (!Ipv6Parse(host, parsed.bytes)) return false;
+  }
+  *address = parsed;
+  return true;
+}
+
+}  // namespace miagent

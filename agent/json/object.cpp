@@ -1,0 +1,376 @@
+#include "agent/json/object.h"
+
+#include "agent/base/check.h"
+
+#define JSMN_STATIC
+#define JSMN_STRICT
+#define JSMN_PARENT_LINKS
+#include "jsmn.h"
+
+namespace miagent {
+namespace {
+
+static_assert(sizeof(jsmntok_t) == kJsonPartSize, "JsonObject has room for jsmn's parts");
+static_assert(alignof(jsmntok_t) <= alignof(JsonObject), "and they are aligned");
+static_assert(kAnswerBodySizeMax <= INT32_MAX, "jsmn's positions are int");
+
+constexpr int kNoPart = -1;
+
+const jsmntok_t& PartAt(const JsonObject& object, uint32_t index) {
+  CHECK(index < object.part_count);
+  return reinterpret_cast<const jsmntok_t*>(object.parts)[index];
+}
+
+std::string_view DocumentOf(const JsonObject& object) {
+  return {object.document.data, object.document.size};
+}
+
+std::string_view PartText(const JsonObject& object, uint32_t index) {
+  const jsmntok_t& part = PartAt(object, index);
+  return Slice(DocumentOf(object), static_cast<size_t>(part.start),
+               static_cast<size_t>(part.end - part.start));
+}
+
+// ---- grammar of the parts -------------------------------------------------------------------
+
+// Takes digits off the front of `text`; false where there are none.
+bool DigitsTake(std::string_view& text) {
+  size_t count = 0;
+  while (count < text.size() && IsDigit(text[count])) ++count;
+  text = SliceFrom(text, count);
+  return count != 0;
+}
+
+// Takes one of two bytes off the front of `text`.
+bool ByteTake(std::string_view& text, char a, char b) {
+  if (text.empty() || (text[0] != a && text[0] != b)) return false;
+  text = SliceFrom(text, 1);
+  return true;
+}
+
+// number = [ "-" ] ( "0" / digit1-9 *digit ) [ "." 1*digit ] [ e [ sign ] 1*digit ]
+bool IsNumber(std::string_view text) {
+  ByteTake(text, '-', '-');
+  if (!ByteTake(text, '0', '0') && !DigitsTake(text)) return false;
+  if (ByteTake(text, '.', '.') && !DigitsTake(text)) return false;
+  if (ByteTake(text, 'e', 'E')) {
+    ByteTake(text, '+', '-');
+    if (!DigitsTake(text)) return false;
+  }
+  return text.empty();
+}
+
+bool IsPrimitive(std::string_view text) {
+  return text == "true" || text == "false" || text == "null" || IsNumber(text);
+}
+
+// The four hexadecimal digits at the front of `text`; -1 where they aren't.
+int32_t HexTake(std::string_view& text) {
+  if (text.size() < 4) return -1;
+  int32_t value = 0;
+  for (size_t index = 0; index < 4; ++index) {
+    const int32_t digit = HexValue(text[index]);
+    if (digit < 0) return -1;
+    value = value * 16 + digit;
+  }
+  text = SliceFrom(text, 4);
+  return value;
+}
+
+// The byte that a two-character escape stands for; 0 for none.
+char EscapeValue(char letter) {
+  switch (letter) {
+    case '"':
+    case '\\':
+    case '/': return letter;
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default: return 0;
+  }
+}
+
+bool IsString(std::string_view text) {
+  for (size_t index = 0; (index = SkipPlain(text, index)) < text.size(); ++index) {
+    const char c = text[index];
+    if (static_cast<uint8_t>(c) < 0x20 || c == '"') return false;
+    if (c != '\\') continue;
+    if (++index == text.size()) return false;
+    if (text[index] != 'u') {
+      if (EscapeValue(text[index]) == 0) return false;
+      continue;
+    }
+    std::string_view digits = SliceFrom(text, index + 1);
+    if (HexTake(digits) < 0) return false;
+    index += 4;
+  }
+  return true;
+}
+
+// ---- decoding -------------------------------------------------------------------------------
+
+uint32_t Utf8Write(int32_t code_point, char* bytes) {
+  const auto byte = [](int32_t value) { return static_cast<char>(value); };
+  if (code_point < 0x80) {
+    bytes[0] = byte(code_point);
+    return 1;
+  }
+  if (code_point < 0x800) {
+    bytes[0] = byte(0xC0 | (code_point >> 6));
+    bytes[1] = byte(0x80 | (code_point & 0x3F));
+    return 2;
+  }
+  if (code_point < 0x10000) {
+    bytes[0] = byte(0xE0 | (code_point >> 12));
+    bytes[1] = byte(0x80 | ((code_point >> 6) & 0x3F));
+    bytes[2] = byte(0x80 | (code_point & 0x3F));
+    return 3;
+  }
+  bytes[0] = byte(0xF0 | (code_point >> 18));
+  bytes[1] = byte(0x80 | ((code_point >> 12) & 0x3F));
+  bytes[2] = byte(0x80 | ((code_point >> 6) & 0x3F));
+  bytes[3] = byte(0x80 | (code_point & 0x3F));
+  return 4;
+}
+
+// Takes one character off the front of a proven string: stores its bytes (1 to 4), returns their
+// count. 0 for a lone surrogate or U+0000. Bytes above 0x7F pass one at a time, as they are.
+uint32_t CharacterTake(std::string_view& text, char* bytes) {
+  const char c = text[0];
+  text = SliceFrom(text, 1);
+  bytes[0] = c;
+  if (c != '\\') return 1;
+  CHECK(!text.empty());
+  const char letter = text[0];
+  text = SliceFrom(text, 1);
+  bytes[0] = EscapeValue(letter);
+  if (letter != 'u') return 1;
+  int32_t code_point = HexTake(text);
+  CHECK(code_point >= 0);
+  if (code_point == 0 || (code_point >= 0xDC00 && code_point <= 0xDFFF)) return 0;
+  if (code_point >= 0xD800 && code_point <= 0xDBFF) {
+    if (!StartsWith(text, "\\u")) return 0;
+    text = SliceFrom(text, 2);
+    const int32_t low = HexTake(text);
+    if (low < 0xDC00 || low > 0xDFFF) return 0;
+    code_point = 0x10000 + ((code_point - 0xD800) << 10) + (low - 0xDC00);
+  }
+  return Utf8Write(code_point, bytes);
+}
+
+// True where the string's characters, decoded, are those of `name`.
+bool NameEquals(std::string_view raw, std::string_view name) {
+  if (raw.size() <= name.size()) return raw == name;  // an escape is longer than its character
+  while (!raw.empty()) {
+    char bytes[4];
+    const uint32_t count = CharacterTake(raw, bytes);
+    if (count == 0 || !StartsWith(name, {bytes, count})) return false;
+    name = SliceFrom(name, count);
+  }
+  return name.empty();
+}
+
+// ---- the shape ------------------------------------------------------------------------------
+
+enum class Expected : uint8_t {
+  kRoot,          // nothing was read yet
+  kNameOrEnd,     // just behind {
+  kName,          // behind , in an object
+  kColon,         // behind a name
+  kValue,         // behind : or , in an array
+  kValueOrEnd,    // just behind [
+  kCommaOrEnd,    // behind a value
+  kNothing,       // behind the root
+};
+
+// Goes through the text from part to part: what stands between two of them has to be white space
+// and exactly the punctuation that the grammar wants there.
+struct Shape {
+  const JsonObject& object;
+  uint32_t cursor = 0;         // everything before is proven
+  int container = kNoPart;     // the innermost that is open
+  Expected expected = Expected::kRoot;
+};
+
+// The container that a part is in; kNoPart for the root.
+int ContainerOf(const JsonObject& object, uint32_t index) {
+  const int parent = PartAt(object, index).parent;
+  if (parent == kNoPart) return kNoPart;
+  const jsmntok_t& holder = PartAt(object, static_cast<uint32_t>(parent));
+  return holder.type == JSMN_STRING ? holder.parent : parent;
+}
+
+// Takes the end of the innermost container.
+bool EndTake(Shape& shape, char c) {
+  const bool may_end = shape.expected == Expected::kCommaOrEnd ||
+                       shape.expected == Expected::kNameOrEnd ||
+                       shape.expected == Expected::kValueOrEnd;
+  if (!may_end || shape.container == kNoPart) return false;
+  const auto index = static_cast<uint32_t>(shape.container);
+  const jsmntok_t& part = PartAt(shape.object, index);
+  if ((part.type == JSMN_OBJECT) != (c == '}')) return false;
+  if (part.end != static_cast<int>(shape.cursor) + 1) return false;
+  shape.container = ContainerOf(shape.object, index);
+  shape.expected = shape.container == kNoPart ? Expected::kNothing : Expected::kCommaOrEnd;
+  return true;
+}
+
+// Takes the text up to `end`, where the next part begins.
+bool GapTake(Shape& shape, uint32_t end) {
+  for (; shape.cursor < end; ++shape.cursor) {
+    const char c = shape.object.document.data[shape.cursor];
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\r') continue;
+    if (c == '}' || c == ']') {
+      if (!EndTake(shape, c)) return false;
+    } else if (c == ',' && shape.expected == Expected::kCommaOrEnd) {
+      const jsmntok_t& part = PartAt(shape.object, static_cast<uint32_t>(shape.container));
+      shape.expected = part.type == JSMN_OBJECT ? Expected::kName : Expected::kValue;
+    } else if (c == ':' && shape.expected == Expected::kColon) {
+      shape.expected = Expected::kValue;
+    } else {
+      return false;
+    }
+  }
+  return shape.cursor == end;
+}
+
+// Takes one part, which the gap before has been taken.
+bool PartTake(Shape& shape, uint32_t index) {
+  const jsmntok_t& part = PartAt(shape.object, index);
+  const bool is_name = shape.expected == Expected::kName || shape.expected == Expected::kNameOrEnd;
+  const bool is_value = shape.expected == Expected::kRoot || shape.expected == Expected::kValue ||
+                        shape.expected == Expected::kValueOrEnd;
+  if (!is_name && !is_value) return false;
+  if (is_name && (part.type != JSMN_STRING || part.size != 1)) return false;
+  if (shape.expected == Expected::kRoot && part.type != JSMN_OBJECT) return false;
+  const bool is_member_value =
+      shape.expected == Expected::kValue &&
+      PartAt(shape.object, static_cast<uint32_t>(shape.container)).type == JSMN_OBJECT;
+  if (part.parent != (is_member_value ? static_cast<int>(index) - 1 : shape.container)) {
+    return false;
+  }
+  if (part.type == JSMN_OBJECT || part.type == JSMN_ARRAY) {
+    const bool is_object = part.type == JSMN_OBJECT;
+    shape.container = static_cast<int>(index);
+    shape.expected = is_object ? Expected::kNameOrEnd : Expected::kValueOrEnd;
+    shape.cursor = static_cast<uint32_t>(part.start) + 1;
+    return true;
+  }
+  const bool is_string = part.type == JSMN_STRING;
+  const std::string_view text = PartText(shape.object, index);
+  if (is_string ? !IsString(text) : !IsPrimitive(text)) return false;
+  shape.expected = is_name ? Expected::kColon : Expected::kCommaOrEnd;
+  shape.cursor = static_cast<uint32_t>(part.end) + (is_string ? 1 : 0);
+  return true;
+}
+
+bool ShapeProve(const JsonObject& object) {
+  Shape shape{object};
+  for (uint32_t index = 0; index < object.part_count; ++index) {
+    const jsmntok_t& part = PartAt(object, index);
+    if (part.start < 0 || part.end < part.start) return false;
+    const auto start = static_cast<uint32_t>(part.start);
+    CHECK(start < object.document.size);
+    // A string's part begins behind its quote.
+    if (!GapTake(shape, part.type == JSMN_STRING ? start - 1 : start)) return false;
+    if (!PartTake(shape, index)) return false;
+  }
+  return GapTake(shape, static_cast<uint32_t>(object.document.size)) &&
+         shape.expected == Expected::kNothing;
+}
+
+// ---- members --------------------------------------------------------------------------------
+
+JsonKind KindOf(const jsmntok_t& part, std::string_view text) {
+  if (part.type == JSMN_OBJECT) return JsonKind::kObject;
+  if (part.type == JSMN_ARRAY) return JsonKind::kArray;
+  if (part.type == JSMN_STRING) return JsonKind::kString;
+  if (text[0] == 'n') return JsonKind::kNull;
+  return text[0] == 't' || text[0] == 'f' ? JsonKind::kBoolean : JsonKind::kNumber;
+}
+
+// Looks a name up among the members of the object that is part `container`.
+JsonFound MemberFind(const JsonObject& object, uint32_t container, std::string_view name,
+                     uint32_t* value_index) {
+  CHECK(!name.empty());
+  JsonFound found = JsonFound::kAbsent;
+  const jsmntok_t* const parts = &PartAt(object, container);
+  for (uint32_t index = container + 1; index < object.part_count; ++index) {
+    const jsmntok_t& part = parts[index - container];
+    if (part.parent != static_cast<int>(container)) continue;
+    if (static_cast<size_t>(part.end - part.start) < name.size()) continue;
+    const char first = object.document.data[part.start];
+    if (first != name[0] && first != '\\') continue;  // most names, at little cost
+    if (!NameEquals(PartText(object, index), name)) continue;
+    if (found == JsonFound::kOnce) return JsonFound::kTwice;
+    found = JsonFound::kOnce;
+    *value_index = index + 1;  // the shape is proven: a name's value follows it
+  }
+  return found;
+}
+
+JsonFound ValueFind(const JsonObject& object, uint32_t container, std::string_view name,
+                    JsonValue* value) {
+  uint32_t index = 0;
+  const JsonFound found = MemberFind(object, container, name, &index);
+  if (found == JsonFound::kAbsent) return found;
+  value->text = PartText(object, index);
+  value->kind = KindOf(PartAt(object, index), value->text);
+  return found;
+}
+
+}  // namespace
+
+Status JsonParse(Span document, JsonObject* object) {
+  CHECK(document.size <= INT32_MAX);
+  object->document = document;
+  object->part_count = 0;
+  jsmn_parser parser;
+  jsmn_init(&parser);
+  auto* const parts = reinterpret_cast<jsmntok_t*>(object->parts);
+  const int count = jsmn_parse(&parser, document.data, document.size, parts, kJsonTokenCountMax);
+  if (count == JSMN_ERROR_NOMEM) return {Fault::kJsonTooManyParts};
+  if (count <= 0) return {Fault::kJsonSyntax};
+  CHECK(static_cast<uint32_t>(count) <= kJsonTokenCountMax);
+  object->part_count = static_cast<uint32_t>(count);
+  if (ShapeProve(*object)) return kOk;
+  object->part_count = 0;
+  return {Fault::kJsonSyntax};
+}
+
+JsonFound JsonFind(const JsonObject& object, std::string_view name, JsonValue* value) {
+  return ValueFind(object, 0, name, value);
+}
+
+JsonFound JsonFindIn(const JsonObject& object, std::string_view outer, std::string_view name,
+                     JsonValue* value) {
+  uint32_t index = 0;
+  if (MemberFind(object, 0, outer, &index) != JsonFound::kOnce) return JsonFound::kAbsent;
+  if (PartAt(object, index).type != JSMN_OBJECT) return JsonFound::kAbsent;
+  return ValueFind(object, index, name, value);
+}
+
+bool JsonUnescape(JsonObject& object, JsonValue value, std::string_view* text) {
+  CHECK(value.kind == JsonKind::kString);
+  CHECK(value.text.data() >= object.document.data);
+  const auto offset = static_cast<size_t>(value.text.data() - object.document.data);
+  CHECK(offset <= object.document.size && value.text.size() <= object.document.size - offset);
+  char* const begin = object.document.data + offset;
+  std::string_view rest = value.text;
+  size_t size = SkipPlain(rest, 0);
+  rest = SliceFrom(rest, size);
+  while (!rest.empty()) {
+    char bytes[4];
+    const uint32_t count = CharacterTake(rest, bytes);
+    if (count == 0) return false;
+    for (uint32_t index = 0; index < count; ++index) begin[size + index] = bytes[index];
+    size += count;
+    CHECK(size <= static_cast<size_t>(rest.data() - begin));
+  }
+  *text = {begin, size};
+  return true;
+}
+
+}  // namespace miagent

@@ -1,0 +1,71 @@
+// Every capacity and time limit of the agent, each once, each with its reason.
+//
+// Limits come from protocol.md's facts about the endpoints or from the machine; those that a user
+// can meet (tokens, files, answer size) are printed by `miagent --version`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "platform/time.h"
+
+namespace miagent {
+
+// ---- what a configuration may hold ----------------------------------------------------------
+inline constexpr size_t kTokenCountMax = 64;    // identities times resources on one machine
+inline constexpr size_t kFileCountMax = 128;    // two forms of each token
+inline constexpr size_t kConfigSizeMax = 64 * 1024;  // 128 file sections of 500 bytes
+inline constexpr size_t kConfigLineSizeMax = 1024;  // a path and a resource id fit, NUL included
+inline constexpr size_t kNameSizeMax = 64;  // a token's name
+inline constexpr size_t kPathSizeMax = 512;  // NUL included
+inline constexpr size_t kFileNameSizeMax = 255;  // NAME_MAX of every Linux file system
+inline constexpr size_t kResourceSizeMax = 512;  // the longest seen is about 100
+inline constexpr size_t kIdentitySizeMax = 512;  // an ARM resource id: about 200
+inline constexpr size_t kEndpointSizeMax = 512;
+inline constexpr size_t kTemplateSizeMax = 512;
+
+// ---- one exchange ---------------------------------------------------------------------------
+inline constexpr size_t kAnswerBodySizeMax = 32 * 1024;  // largest token seen: 10.5 KB
+inline constexpr size_t kHttpHeadSizeMax = 8 * 1024;  // raw bytes, interim answers included
+inline constexpr uint32_t kHttpHeaderCountMax = 64;
+inline constexpr uint32_t kHttpInterimCountMax = 4;  // 1xx answers before the final one
+// A body in chunks of one byte is six times as long with its framing.
+inline constexpr size_t kHttpBodyRawSizeMax = 8 * kAnswerBodySizeMax;
+inline constexpr size_t kSlotSize = kHttpHeadSizeMax + kAnswerBodySizeMax;
+inline constexpr size_t kSlotCount = kTokenCountMax + 1;  // every token live, one being received
+// Percent-encoding trebles a byte; 512 for the rest of the request line and the headers.
+inline constexpr size_t kRequestSizeMax =
+    3 * (kResourceSizeMax + kIdentitySizeMax) + kEndpointSizeMax + 512;
+inline constexpr uint32_t kJsonTokenCountMax = 128;  // jsmn's work grows with the square of nesting
+inline constexpr size_t kErrorCodeSizeMax = 64;  // the longest documented has 25
+inline constexpr size_t kErrorDescriptionSizeMax = 256;  // what is shown of a description
+
+// ---- loop and lines -------------------------------------------------------------------------
+inline constexpr size_t kEventCountMax = 8;
+inline constexpr size_t kLogLineSizeMax = 1024;
+inline constexpr uint32_t kStillTurnCountMax = 100000;  // turns at one instant: the loop is stuck
+
+// ---- time -----------------------------------------------------------------------------------
+inline constexpr Duration kRequestTimeoutDefault = Seconds(10);  // IMDS's longest answer
+inline constexpr Duration kRequestTimeoutMax = Seconds(300);
+inline constexpr Duration kTimeoutMax = Seconds(86400);  // --timeout of a whole command
+inline constexpr Duration kRequestIntervalMin = Seconds(60);  // two requests for one token
+inline constexpr Duration kRetryDelayMax = Seconds(60);
+inline constexpr Duration kRetryAfterMax = Seconds(300);
+inline constexpr Duration kServerErrorDelayMin = Seconds(1);  // after a 5xx
+inline constexpr Duration kGonePatience = Seconds(70);  // a 410 is over within this time
+inline constexpr Duration kSlowPollInterval = Seconds(300);  // after a refusal
+inline constexpr Duration kStaleMargin = Seconds(300);  // this close to expiry is stale
+inline constexpr uint32_t kTryCountMax = 5;  // `once`, `get`: then exit 75
+inline constexpr uint32_t kRefreshAtPercentMin = 10;
+inline constexpr uint32_t kRefreshAtPercentMax = 90;
+inline constexpr uint32_t kRefreshAtPercentDefault = 50;
+inline constexpr uint32_t kRefreshJitterPermilleMax = 50;  // 0-5 % earlier
+inline constexpr uint32_t kRetryJitterPermilleMax = 200;  // 0-20 % later
+inline constexpr int64_t kUnixTimeMax = 253402300799;  // 9999-12-31T23:59:59Z
+
+static_assert(kSlotSize >= kHttpHeadSizeMax + kAnswerBodySizeMax, "an answer fits a slot");
+static_assert(kSlotCount > kTokenCountMax, "a free slot for the answer while all tokens live");
+static_assert(kRequestTimeoutDefault <= kRequestTimeoutMax, "the default is allowed");
+
+}  // namespace miagent

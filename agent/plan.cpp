@@ -1,0 +1,359 @@
+#include "agent/plan.h"
+
+#include "agent/base/check.h"
+#include "agent/config/account.h"
+#include "agent/publication.h"
+#include "agent/report.h"
+#include "agent/request.h"
+
+namespace miagent {
+namespace {
+
+constexpr const char* kArcAgentPath = "/opt/azcmagent/bin/himds";
+constexpr const char* kUsersPath = "/etc/passwd";
+constexpr const char* kGroupsPath = "/etc/group";
+constexpr size_t kAccountBlockSize = 512;
+
+// Where problems of a configuration are told, and how they name their place.
+struct ProblemTarget {
+  Platform* platform;
+  const char* path;   // null: the command line
+  LogLine* line;
+};
+
+void ProblemTell(void* context, uint32_t line_number, std::string_view text) {
+  const ProblemTarget& target = *static_cast<ProblemTarget*>(context);
+  TextWriter& writer = target.line->writer;
+  writer = {target.line->bytes, sizeof(target.line->bytes) - 4};
+  Append(writer, target.path == nullptr ? "miagent" : target.path);
+  if (line_number != 0) {
+    Append(writer, ':');
+    AppendDecimal(writer, line_number);
+  }
+  Append(writer, ": ");
+  AppendPrintable(writer, text);
+  LogWrite(*target.platform, LogEnd(*target.line));
+}
+
+bool FileExists(Platform& platform, const char* path) {
+  File file;
+  if (!FileOpen(platform, path, &file).ok()) return false;
+  FileClose(platform, file);
+  return true;
+}
+
+void EnvironmentRead(Platform& platform, SourceEnvironment* environment) {
+  environment->identity_endpoint = EnvironmentGet(platform, "IDENTITY_ENDPOINT");
+  environment->identity_header = EnvironmentGet(platform, "IDENTITY_HEADER");
+  environment->identity_server_thumbprint = EnvironmentGet(platform, "IDENTITY_SERVER_THUMBPRINT");
+  environment->imds_endpoint = EnvironmentGet(platform, "IMDS_ENDPOINT");
+  environment->msi_endpoint = EnvironmentGet(platform, "MSI_ENDPOINT");
+  environment->msi_secret = EnvironmentGet(platform, "MSI_SECRET");
+  environment->federated_token_file = EnvironmentGet(platform, "AZURE_FEDERATED_TOKEN_FILE");
+  environment->client_id = EnvironmentGet(platform, "AZURE_CLIENT_ID");
+  environment->tenant_id = EnvironmentGet(platform, "AZURE_TENANT_ID");
+  environment->pod_identity_authority_host =
+      EnvironmentGet(platform, "AZURE_POD_IDENTITY_AUTHORITY_HOST");
+  environment->has_arc_agent = FileExists(platform, kArcAgentPath);
+}
+
+// Reads a whole file into `memory`. Too large a file fills it to the last byte.
+Status TextRead(Platform& platform, const char* path, Span memory, size_t* size) {
+  File file;
+  const IoResult opened = FileOpen(platform, path, &file);
+  if (!opened.ok()) return {Fault::kConfigRead, opened.error};
+  *size = 0;
+  IoResult read{0, 1};
+  while (read.ok() && read.count != 0 && *size < memory.size) {
+    read = FileRead(platform, file, memory.data + *size, memory.size - *size);
+    *size += read.count;
+  }
+  FileClose(platform, file);
+  return read.ok() ? kOk : Status{Fault::kConfigRead, read.error};
+}
+
+// Looks a name up in /etc/passwd or /etc/group. (The C library's own look-up allocates.)
+bool AccountLookUp(Platform& platform, const char* path, std::string_view name, uint32_t* id) {
+  if (AccountIdParse(name, id)) return true;
+  File file;
+  if (!FileOpen(platform, path, &file).ok()) return false;
+  AccountSearch search;
+  AccountSearchBegin(search, name);
+  char block[kAccountBlockSize];
+  IoResult read{0, 1};
+  while (read.ok() && read.count != 0 && !AccountSearchFound(search, id)) {
+    read = FileRead(platform, file, block, sizeof(block));
+    AccountSearchFeed(search, {block, read.count});
+  }
+  if (read.ok() && read.count == 0) AccountSearchFeed(search, "\n");
+  FileClose(platform, file);
+  return AccountSearchFound(search, id);
+}
+
+void AccountProblem(const ConfigReport& report, uint32_t line, std::string_view key,
+                    std::string_view name, std::string_view path) {
+  char bytes[kNameSizeMax + 64];
+  TextWriter writer{bytes, sizeof(bytes)};
+  Append(writer, key);
+  Append(writer, ": no '");
+  AppendPrintable(writer, name);
+  Append(writer, "' in ");
+  Append(writer, path);
+  report.problem(report.context, line, writer.text());
+}
+
+// Looks up the owner and group of each file of a configuration.
+Status OwnersResolve(Platform& platform, const Config& config, const ConfigReport& report,
+                     FileTable* files) {
+  const ProcessFacts process = ProcessInspect(platform);
+  Status status;
+  for (uint32_t index = 0; index < config.file_count; ++index) {
+    const FileConfig& file = config.files[index];
+    FileState& state = (*files)[index];
+    state = FileState{};
+    state.uid = process.uid;
+    state.gid = process.gid;
+    if (!file.owner.empty() && !AccountLookUp(platform, kUsersPath, file.owner, &state.uid)) {
+      AccountProblem(report, file.line, "owner", file.owner, kUsersPath);
+      status = {Fault::kConfig, 0};
+    }
+    if (!file.group.empty() && !AccountLookUp(platform, kGroupsPath, file.group, &state.gid)) {
+      AccountProblem(report, file.line, "group", file.group, kGroupsPath);
+      status = {Fault::kConfig, 0};
+    }
+  }
+  return status;
+}
+
+const char* PathOf(const Command& command) {
+  if (command.has_token_options) return nullptr;
+  return command.config_path != nullptr ? command.config_path : kConfigPathDefault.data();
+}
+
+// Reads the configuration, from the file or the options, into `config`; owners into `files`.
+Status Load(Agent& agent, Platform& platform, Config* config, FileTable* files) {
+  const Command& command = *agent.command;
+  EnvironmentRead(platform, &agent.environment);
+  ProblemTarget target{&platform, PathOf(command), &agent.line};
+  const ConfigReport report{&target, ProblemTell};
+  if (command.has_token_options) {
+    TRY(ConfigFromOptions(command.options, agent.environment, report, config));
+  } else {
+    size_t size = 0;
+    const Span memory{agent.config_text, sizeof(agent.config_text)};
+    const Status read = TextRead(platform, target.path, memory, &size);
+    if (!read.ok()) {
+      ReportFailure(agent, platform, target.path, read);
+      return read;
+    }
+    if (size == sizeof(agent.config_text)) {
+      ProblemTell(&target, 0, "is larger than 64 KiB (kConfigSizeMax in agent/limits.h)");
+      return {Fault::kConfig, 0};
+    }
+    TRY(ConfigParse({agent.config_text, size}, agent.environment, report, config));
+  }
+  return OwnersResolve(platform, *config, report, files);
+}
+
+// Judges one file's directory.
+Status Judge(Platform& platform, const Config& config, uint32_t file_index) {
+  Directory directory;
+  DirectoryFacts facts;
+  TRY(DirectoryGate(platform, config.files[file_index].directory.data(), config.require_tmpfs,
+                    &directory, &facts));
+  DirectoryClose(platform, directory);
+  return kOk;
+}
+
+// Whether two tokens are the same one, so that its slot and schedule live on.
+bool IsSameToken(const TokenConfig& a, const TokenConfig& b) {
+  return a.source == b.source && a.resource == b.resource && a.identity.kind == b.identity.kind &&
+         a.identity.value == b.identity.value && a.endpoint.authority == b.endpoint.authority &&
+         a.endpoint.path == b.endpoint.path;
+}
+
+// The old token that lives on as `wanted`; kTokenNone where there is none that isn't taken.
+uint32_t Predecessor(const Config& old, const TokenConfig& wanted, const bool* taken) {
+  for (uint32_t index = 0; index < old.token_count; ++index) {
+    if (!taken[index] && IsSameToken(old.tokens[index], wanted)) return index;
+  }
+  return kTokenNone;
+}
+
+// Moves each token still asked for to its place in the next configuration; ends the others.
+void MoveTokens(Agent& agent, Platform& platform, const Config& next) {
+  const Config& old = ConfigOf(agent);
+  bool taken[kTokenCountMax] = {};
+  uint32_t requested = kTokenNone;
+  for (uint32_t index = 0; index < next.token_count; ++index) {
+    agent.next_tokens[index] = TokenState{};
+    agent.next_tokens[index].attempt_at = agent.now;
+    const uint32_t before = Predecessor(old, next.tokens[index], taken);
+    if (before == kTokenNone) continue;
+    taken[before] = true;
+    agent.next_tokens[index] = agent.tokens[before];
+    if (before == agent.request.token_index) requested = index;
+    // What failed may be what the new configuration mends.
+    if (agent.tokens[before].failure_count != 0) agent.next_tokens[index].attempt_at = agent.now;
+  }
+  if (requested == kTokenNone) RequestAbandon(agent, platform);
+  agent.request.token_index = requested;
+  for (uint32_t index = 0; index < old.token_count; ++index) {
+    const uint32_t slot = agent.tokens[index].slot;
+    if (!taken[index] && slot != kSlotNone) RingRetire(agent.ring, slot);
+  }
+}
+
+// Applies on_stop to each file that the next configuration doesn't name.
+void DropFiles(Agent& agent, Platform& platform, const Config& next) {
+  const Config& old = ConfigOf(agent);
+  for (uint32_t index = 0; index < old.file_count; ++index) {
+    bool is_kept = false;
+    for (uint32_t other = 0; other < next.file_count && !is_kept; ++other) {
+      is_kept = old.files[index].path == next.files[other].path;
+    }
+    if (!is_kept) PublicationStop(agent, platform, index);
+  }
+}
+
+// The words of the configuration file, for the plan that `check` prints.
+constexpr std::string_view kFormatNames[] = {"raw", "json", "env", "header", "template"};
+constexpr std::string_view kExpiryNames[] = {"remove", "keep", "empty"};
+constexpr std::string_view kStopNames[] = {"keep", "remove"};
+constexpr std::string_view kIdentityNames[] = {"the machine's own", "client_id ", "object_id ",
+                                               "mi_res_id "};
+
+Status PrintLine(Platform& platform, const TextWriter& writer) {
+  const ConstPart part{writer.data, writer.size};
+  const IoResult written = OutputWrite(platform, &part, 1);
+  return written.ok() ? kOk : Status{Fault::kOutputWrite, written.error};
+}
+
+Status PrintToken(Platform& platform, const TokenConfig& token, Span memory) {
+  TextWriter writer{memory.data, memory.size};
+  Append(writer, "token ");
+  Append(writer, token.name);
+  Append(writer, "\n  resource   ");
+  Append(writer, token.resource);
+  Append(writer, "\n  source     ");
+  Append(writer, SourceLookUp(token.source).name);
+  Append(writer, " at http://");
+  Append(writer, token.endpoint.authority);
+  Append(writer, token.endpoint.path);
+  Append(writer, "\n  identity   ");
+  Append(writer, kIdentityNames[static_cast<uint32_t>(token.identity.kind)]);
+  Append(writer, token.identity.value);
+  Append(writer, "\n  refresh_at ");
+  AppendDecimal(writer, token.refresh_at_percent);
+  Append(writer, "%\n");
+  return PrintLine(platform, writer);
+}
+
+Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span memory) {
+  const FileConfig& file = ConfigOf(agent).files[file_index];
+  const FileState& state = agent.files[file_index];
+  TextWriter writer{memory.data, memory.size};
+  Append(writer, "file ");
+  Append(writer, file.path);
+  Append(writer, "\n  token      ");
+  Append(writer, ConfigOf(agent).tokens[file.token_index].name);
+  Append(writer, "\n  format     ");
+  Append(writer, kFormatNames[static_cast<uint32_t>(file.format)]);
+  Append(writer, "\n  mode       0");
+  AppendOctal(writer, file.mode);
+  Append(writer, "\n  owner      ");
+  AppendDecimal(writer, state.uid);
+  Append(writer, ':');
+  AppendDecimal(writer, state.gid);
+  Append(writer, "\n  on_expiry  ");
+  Append(writer, kExpiryNames[static_cast<uint32_t>(file.on_expiry)]);
+  Append(writer, "\n  on_stop    ");
+  Append(writer, kStopNames[static_cast<uint32_t>(file.on_stop)]);
+  Append(writer, "\n  directory  ");
+  if (state.failure.ok())
+    Append(writer, "safe");
+  else
+    FailureDescribe(writer, state.failure, nullptr);
+  Append(writer, '\n');
+  return PrintLine(platform, writer);
+}
+
+}  // namespace
+
+Status PlanLoad(Agent& agent, Platform& platform) {
+  Config& config = agent.configs[agent.config_index];
+  TRY(Load(agent, platform, &config, &agent.files));
+  for (uint32_t index = 0; index < config.token_count; ++index) {
+    agent.tokens[index] = TokenState{};
+    agent.tokens[index].attempt_at = agent.now;
+  }
+  return kOk;
+}
+
+Status PlanOpenDirectories(Agent& agent, Platform& platform) {
+  Status first;
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    const Status swept = FileSweep(platform, TargetOf(agent, index));
+    if (swept.ok()) continue;
+    agent.files[index].failure = swept;
+    agent.files[index].failure_count = 1;
+    if (first.ok()) first = swept;
+    ReportFailure(agent, platform, ConfigOf(agent).files[index].path, swept);
+  }
+  return first;
+}
+
+void PlanReload(Agent& agent, Platform& platform) {
+  const uint32_t next_index = 1 - agent.config_index;
+  Config& next = agent.configs[next_index];
+  Status status = Load(agent, platform, &next, &agent.next_files);
+  for (uint32_t index = 0; status.ok() && index < next.file_count; ++index) {
+    status = Judge(platform, next, index);
+    if (!status.ok()) ReportFailure(agent, platform, next.files[index].path, status);
+  }
+  if (!status.ok()) {
+    ReportToken(agent, LogLevel::kError, "reload_failed", kTokenNone);
+    LogText(agent.line, "reason", "the configuration in force stays");
+    ReportSend(agent, platform, LogLevel::kError);
+    return;
+  }
+  DropFiles(agent, platform, next);
+  MoveTokens(agent, platform, next);
+  agent.config_index = next_index;
+  for (uint32_t index = 0; index < next.token_count; ++index) {
+    agent.tokens[index] = agent.next_tokens[index];
+  }
+  for (uint32_t index = 0; index < next.file_count; ++index) {
+    agent.files[index] = agent.next_files[index];
+  }
+  ReportToken(agent, LogLevel::kInfo, "reloaded", kTokenNone);
+  LogNumber(agent.line, "tokens", next.token_count);
+  LogNumber(agent.line, "files", next.file_count);
+  ReportSend(agent, platform, LogLevel::kInfo);
+}
+
+uint8_t PlanCheck(Agent& agent, Platform& platform, const Command& command) {
+  agent.mode = Mode::kOnce;
+  agent.command = &command;
+  Status status = Load(agent, platform, &agent.configs[0], &agent.files);
+  if (!status.ok()) return FaultLookUp(status.fault).exit_code;
+  const Config& config = ConfigOf(agent);
+  Status printed;
+  const Span memory{agent.config_text, sizeof(agent.config_text)};  // no longer needed
+  for (uint32_t index = 0; printed.ok() && index < config.token_count; ++index) {
+    printed = PrintToken(platform, config.tokens[index], memory);
+  }
+  for (uint32_t index = 0; printed.ok() && index < config.file_count; ++index) {
+    FileState& file = agent.files[index];
+    file.failure = Judge(platform, config, index);
+    if (!file.failure.ok()) {
+      if (status.ok()) status = file.failure;
+      ReportFailure(agent, platform, config.files[index].path, file.failure);
+    }
+    printed = PrintFile(agent, platform, index, memory);
+  }
+  if (!printed.ok()) ReportFailure(agent, platform, "standard output", printed);
+  return FaultLookUp(status.ok() ? printed.fault : status.fault).exit_code;
+}
+
+}  // namespace miagent

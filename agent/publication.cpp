@@ -1,0 +1,280 @@
+#include "agent/publication.h"
+
+#include "agent/base/check.h"
+#include "agent/refresh/backoff.h"
+#include "agent/report.h"
+
+namespace miagent {
+namespace {
+
+// Tokens live up to 24 h (protocol.md); a mark beyond that, and an hour, is not believed.
+constexpr Duration kMarkLifeMax = Seconds(25 * 3600);
+
+// What an agent before this one left, and has expired by the wall clock, stays this long: the
+// clock may be wrong, and the first answers decide.
+constexpr Duration kInheritedLifeMin = Seconds(60);
+
+uint64_t HashAdd(uint64_t hash, std::string_view text) {
+  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3U;
+  return (hash ^ 0xFF) * 0x100000001B3U;  // no text contains this end mark
+}
+
+// What a file is for, as a number (FNV-1a): its token's source, resource and identity, its form.
+// A file with another fingerprint was written for something else.
+uint32_t FingerprintOf(const TokenConfig& token, const FileConfig& file) {
+  uint64_t hash = 0xCBF29CE484222325U;
+  hash = HashAdd(hash, SourceLookUp(token.source).name);
+  hash = HashAdd(hash, token.endpoint_text);
+  hash = HashAdd(hash, token.resource);
+  hash = HashAdd(hash, token.identity.value);
+  hash = HashAdd(hash, file.template_text);
+  const char kinds[] = {static_cast<char>(token.identity.kind), static_cast<char>(file.format)};
+  hash = HashAdd(hash, {kinds, sizeof(kinds)});
+  return static_cast<uint32_t>(hash % kFingerprintMax);
+}
+
+const TokenConfig& TokenOf(const Agent& agent, uint32_t file_index) {
+  return ConfigOf(agent).tokens[ConfigOf(agent).files[file_index].token_index];
+}
+
+const TokenState& TokenStateOf(const Agent& agent, uint32_t file_index) {
+  return agent.tokens[ConfigOf(agent).files[file_index].token_index];
+}
+
+uint32_t FingerprintAt(const Agent& agent, uint32_t file_index) {
+  return FingerprintOf(TokenOf(agent, file_index), ConfigOf(agent).files[file_index]);
+}
+
+TokenFields FieldsOf(const Agent& agent, uint32_t token_index) {
+  const TokenConfig& token = ConfigOf(agent).tokens[token_index];
+  const TokenState& state = agent.tokens[token_index];
+  TokenFields fields{};
+  fields.access_token = RingToken(agent.ring, state.slot);
+  fields.resource = token.resource;
+  if (token.identity.kind == IdentityKind::kClientId) fields.client_id = token.identity.value;
+  fields.expires_on = state.expires_at_wall;
+  fields.not_before = state.not_before_wall;
+  fields.remaining = state.expires_at - agent.now;
+  return fields;
+}
+
+// The content of a file, written by way of the format.
+struct Content {
+  const FileConfig* file;
+  TokenFields fields;
+};
+
+Status ContentWrite(void* context, Platform& platform, File file) {
+  const Content& content = *static_cast<Content*>(context);
+  PartTarget target{&platform, file};
+  PartWriter writer;
+  writer.flush = PartFlush;
+  writer.context = &target;
+  return FormatToken(content.file->format, content.file->template_text, content.fields, writer);
+}
+
+Status NothingWrite(void*, Platform&, File) { return kOk; }
+
+// What stands in a file's place, read into the ring's free slot.
+struct Standing {
+  uint32_t slot;
+  std::string_view text;       // empty: nothing that was written for this file
+  WallTime published_at_wall;
+  WallTime expires_at_wall;
+};
+
+// The caller gives the slot back.
+Standing StandingRead(Agent& agent, Platform& platform, uint32_t file_index) {
+  Standing standing{};
+  standing.slot = RingReserve(agent.ring, ConfigOf(agent).token_count);
+  const Span memory = RingSpan(agent.ring, standing.slot);
+  size_t size = 0;
+  FileFacts facts;
+  const Status read = FileReadBack(platform, TargetOf(agent, file_index), memory, &size, &facts);
+  RingTouch(agent.ring, standing.slot, static_cast<uint32_t>(size));
+  if (read.ok() && size > 0 && facts.accessed_ns == FingerprintAt(agent, file_index)) {
+    standing.text = {memory.data, size};
+    standing.published_at_wall = facts.modified_at_wall;
+    standing.expires_at_wall = facts.accessed_at_wall;
+  }
+  return standing;
+}
+
+// Whether what stands there may stay: it holds this very token, or one that an agent before us got
+// for the same purpose and that lives longer.
+bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
+  const TokenState& token = TokenStateOf(agent, file_index);
+  const Standing standing = StandingRead(agent, platform, file_index);
+  const SecretBytes wanted = RingToken(agent.ring, token.slot);
+  const bool is_same =
+      Find(standing.text, std::string_view(wanted.data, wanted.size)) != standing.text.size();
+  const Duration life = standing.expires_at_wall - ClockWall(platform);
+  const bool is_newer = !standing.text.empty() && life.ms > 0 && life <= kMarkLifeMax &&
+                        standing.expires_at_wall.unix_s > token.expires_at_wall.unix_s;
+  RingRetire(agent.ring, standing.slot);
+  return is_same || is_newer;
+}
+
+void Failed(Agent& agent, Platform& platform, uint32_t file_index, Status failure) {
+  FileState& state = agent.files[file_index];
+  const bool is_new =
+      failure.fault != state.failure.fault || failure.detail != state.failure.detail;
+  state.failure = failure;
+  ++state.failure_count;
+  // The table of requests serves files too: 2, 6, 14, 30, then every 60 s.
+  FailureRun run;
+  run.last = {Fault::kConnectFailed, 0};
+  run.count = state.failure_count;
+  state.attempt_at = agent.now + RetryDelay(run, static_cast<uint32_t>(PrngNext(agent.prng)));
+  if (is_new) ReportFileFailure(agent, platform, file_index, failure);
+}
+
+void Succeeded(Agent& agent, Platform& platform, uint32_t file_index, bool is_written) {
+  FileState& state = agent.files[file_index];
+  state.is_current = true;
+  state.is_known = true;
+  state.failure = kOk;
+  state.failure_count = 0;
+  ReportFile(agent, LogLevel::kInfo, is_written ? "published" : "unchanged", file_index);
+  LogNumber(agent.line, "expires_on", TokenStateOf(agent, file_index).expires_at_wall.unix_s);
+  ReportSend(agent, platform, LogLevel::kInfo);
+}
+
+void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
+  const FileConfig& file = ConfigOf(agent).files[file_index];
+  const TokenState& token = agent.tokens[file.token_index];
+  if (!agent.files[file_index].is_known && StandingMayStay(agent, platform, file_index)) {
+    Succeeded(agent, platform, file_index, false);
+    return;
+  }
+  Content content{&file, FieldsOf(agent, file.token_index)};
+  const FileMark mark{token.expires_at_wall, FingerprintAt(agent, file_index)};
+  const Status published =
+      FilePublish(platform, TargetOf(agent, file_index), mark, {ContentWrite, &content});
+  if (published.ok()) {
+    Succeeded(agent, platform, file_index, true);
+  } else {
+    Failed(agent, platform, file_index, published);
+  }
+}
+
+// Puts an empty file in the file's place, or takes it away.
+Status Clear(Agent& agent, Platform& platform, uint32_t file_index, bool leave_empty) {
+  FileState& state = agent.files[file_index];
+  const FileTarget target = TargetOf(agent, file_index);
+  const Status cleared =
+      leave_empty ? FilePublish(platform, target, {WallTime{0}, 0}, {NothingWrite, nullptr})
+                  : FileWithdraw(platform, target);
+  if (cleared.ok()) {
+    state.is_known = true;
+  }
+  return cleared;
+}
+
+}  // namespace
+
+FileTarget TargetOf(const Agent& agent, uint32_t file_index) {
+  CHECK(file_index < ConfigOf(agent).file_count);
+  const FileConfig& file = ConfigOf(agent).files[file_index];
+  const FileState& state = agent.files[file_index];
+  FileTarget target{};
+  target.directory = file.directory.data();
+  target.name = file.name.data();
+  target.uid = state.uid;
+  target.gid = state.gid;
+  target.mode = file.mode;
+  target.require_memory_fs = ConfigOf(agent).require_tmpfs;
+  return target;
+}
+
+void PublicationOnTick(Agent& agent, Platform& platform) {
+  if (agent.request.token_index != kTokenNone) return;
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    const FileState& state = agent.files[index];
+    const bool has_token = TokenStateOf(agent, index).slot != kSlotNone;
+    const bool is_done = agent.mode != Mode::kRun && state.failure_count != 0;
+    if (has_token && !state.is_current && !is_done && state.attempt_at <= agent.now) {
+      Publish(agent, platform, index);
+    }
+  }
+}
+
+void PublicationInvalidate(Agent& agent, uint32_t token_index, bool forced) {
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    if (ConfigOf(agent).files[index].token_index != token_index) continue;
+    agent.files[index].is_current = false;
+    agent.files[index].is_known = agent.files[index].is_known || forced;
+    agent.files[index].attempt_at = agent.now;
+  }
+}
+
+void PublicationReview(Agent& agent, uint32_t token_index) {
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    if (ConfigOf(agent).files[index].token_index != token_index) continue;
+    agent.files[index].is_current = false;
+    agent.files[index].is_known = false;
+    agent.files[index].attempt_at = agent.now;
+  }
+}
+
+bool PublicationExpire(Agent& agent, Platform& platform, uint32_t token_index) {
+  bool is_done = true;
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    const FileConfig& file = ConfigOf(agent).files[index];
+    if (file.token_index != token_index) continue;
+    agent.files[index].is_current = false;
+    if (file.on_expiry == ExpiryPolicy::kKeep) continue;
+    const Status cleared = Clear(agent, platform, index, file.on_expiry == ExpiryPolicy::kEmpty);
+    if (!cleared.ok()) {
+      is_done = false;
+      ReportFileFailure(agent, platform, index, cleared);
+      continue;
+    }
+    ReportFile(agent, LogLevel::kWarning, "expired_file_cleared", index);
+    ReportSend(agent, platform, LogLevel::kWarning);
+  }
+  return is_done;
+}
+
+void PublicationStop(Agent& agent, Platform& platform, uint32_t file_index) {
+  if (ConfigOf(agent).files[file_index].on_stop != StopPolicy::kRemove) return;
+  const Status cleared = Clear(agent, platform, file_index, false);
+  if (!cleared.ok()) ReportFileFailure(agent, platform, file_index, cleared);
+}
+
+void PublicationInherit(Agent& agent, Platform& platform) {
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    const Standing standing = StandingRead(agent, platform, index);
+    RingRetire(agent.ring, standing.slot);
+    if (standing.text.empty()) continue;
+    const Duration life = standing.expires_at_wall - ClockWall(platform);
+    if (life > kMarkLifeMax) continue;  // the clock has not been set yet
+    TokenState& token = agent.tokens[ConfigOf(agent).files[index].token_index];
+    token.expires_at = Earliest(token.expires_at, agent.now + Greatest(life, kInheritedLifeMin));
+  }
+}
+
+bool PublicationIsGood(Agent& agent, Platform& platform, uint32_t file_index) {
+  const Standing standing = StandingRead(agent, platform, file_index);
+  RingRetire(agent.ring, standing.slot);
+  if (standing.text.empty()) return false;
+  // A clock that stands before the publication, or proves a life that no token has, is not set.
+  const Duration life = standing.expires_at_wall - standing.published_at_wall;
+  const Duration age = ClockWall(platform) - standing.published_at_wall;
+  if (life.ms <= 0 || life > kMarkLifeMax || age.ms < 0) return false;
+  return age.ms < life.ms / 100 * TokenOf(agent, file_index).refresh_at_percent;
+}
+
+Status PublicationPrint(Agent& agent, Platform& platform, uint32_t token_index) {
+  PartTarget target{&platform, File{}};
+  PartWriter writer;
+  writer.flush = PartFlush;
+  writer.context = &target;
+  const Format format = agent.command->format;
+  TRY(FormatToken(format, {}, FieldsOf(agent, token_index), writer));
+  if (format != Format::kRaw) return kOk;
+  const FormatPart newline{"\n", 1};
+  return PartFlush(&target, &newline, 1);
+}
+
+}  // namespace miagent

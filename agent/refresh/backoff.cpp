@@ -1,0 +1,46 @@
+#include "agent/refresh/backoff.h"
+
+#include "agent/base/check.h"
+#include "agent/limits.h"
+
+namespace miagent {
+namespace {
+
+constexpr int32_t kStatusGone = 410;
+constexpr uint32_t kTableSizeMax = 5;  // 2 * (2^5 - 1) = 62 s would exceed kRetryDelayMax
+
+// `delay` and up to kRetryJitterPermilleMax of it more.
+Duration WithJitter(Duration delay, uint32_t random) {
+  const int64_t permille = random % (kRetryJitterPermilleMax + 1);
+  return delay + Milliseconds(delay.ms / 1000 * permille);
+}
+
+Duration TableDelay(uint32_t failure_count) {
+  if (failure_count >= kTableSizeMax) return kRetryDelayMax;
+  return Seconds(2 * ((int64_t{1} << failure_count) - 1));
+}
+
+bool IsGoneFor(const FailureRun& failures, Duration patience) {
+  return failures.last.fault == Fault::kAnswerUnavailable && failures.last.detail == kStatusGone &&
+         failures.age < patience;
+}
+
+}  // namespace
+
+Duration RetryDelay(const FailureRun& failures, uint32_t random) {
+  CHECK(failures.count >= 1);
+  const Remedy remedy = FaultLookUp(failures.last.fault).remedy;
+  CHECK(remedy != Remedy::kNone);
+  Duration delay = remedy == Remedy::kSlowPoll ? kSlowPollInterval : TableDelay(failures.count);
+  if (IsGoneFor(failures, kGonePatience)) delay = Least(delay, kGonePatience - failures.age);
+  delay = Greatest(delay, kServerErrorDelayMin);
+  delay = Greatest(delay, Least(failures.retry_after, kRetryAfterMax));
+  return WithJitter(delay, random);
+}
+
+bool RetryIsWorthwhile(const FailureRun& failures) {
+  if (FaultLookUp(failures.last.fault).remedy != Remedy::kRetry) return false;
+  return failures.count < kTryCountMax || IsGoneFor(failures, kGonePatience);
+}
+
+}  // namespace miagent

@@ -1,0 +1,27 @@
+#include "agent/refresh/schedule.h"
+
+#include "agent/base/check.h"
+#include "agent/limits.h"
+
+namespace miagent {
+
+Instant RefreshAt(const TokenLife& life, uint32_t refresh_at_percent, uint32_t random) {
+  CHECK(life.remaining.ms > 0);
+  CHECK(refresh_at_percent <= 100);
+  Duration delay = life.refresh_in;
+  if (delay.ms == 0) {
+    // Divided first where the product would overflow; a millisecond's rounding doesn't matter.
+    const int64_t percent = refresh_at_percent;
+    delay = life.remaining.ms > kTimeMax / 100 ? Milliseconds(life.remaining.ms / 100 * percent)
+                                               : Milliseconds(life.remaining.ms * percent / 100);
+  }
+  const int64_t permille = random % (kRefreshJitterPermilleMax + 1);
+  delay = delay - Milliseconds(delay.ms / 1000 * permille);
+  return life.sent_at + Greatest(delay, kRequestIntervalMin);
+}
+
+Instant StaleAt(const TokenLife& life) { return life.sent_at + (life.remaining - kStaleMargin); }
+
+Instant ExpiresAt(const TokenLife& life) { return life.sent_at + life.remaining; }
+
+}  // namespace miagent

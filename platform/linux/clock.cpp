@@ -1,0 +1,19 @@
+#include <ctime>
+
+#include "platform/linux/platform_linux.h"
+
+namespace miagent {
+
+Instant ClockBoot(Platform&) {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return {int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000};
+}
+
+WallTime ClockWall(Platform&) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return {now.tv_sec};
+}
+
+}  // namespace miagent

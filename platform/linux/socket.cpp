@@ -1,0 +1,108 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "platform/linux/platform_linux.h"
+#include "platform/trap.h"
+
+namespace miagent {
+namespace {
+
+uint8_t& StateOf(Platform& platform, Socket socket) {
+  PLATFORM_CHECK(socket.handle >= 0 && socket.handle < kDescriptorMax);
+  uint8_t& state = platform.socket_states[socket.handle];
+  PLATFORM_CHECK((state & kSocketOpen) != 0);
+  return state;
+}
+
+int ConnectBegin(int descriptor, const Address& address) {
+  union {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  } to = {};
+  socklen_t size = 0;
+  if (address.is_ipv6) {
+    to.v6 = {};
+    to.v6.sin6_family = AF_INET6;
+    to.v6.sin6_port = htons(address.port);
+    memcpy(&to.v6.sin6_addr, address.bytes, 16);
+    size = sizeof(to.v6);
+  } else {
+    to.v4 = {};
+    to.v4.sin_family = AF_INET;
+    to.v4.sin_port = htons(address.port);
+    memcpy(&to.v4.sin_addr, address.bytes, 4);
+    size = sizeof(to.v4);
+  }
+  return connect(descriptor, &to.any, size);
+}
+
+}  // namespace
+
+IoResult SocketConnect(Platform& platform, const Address& address, Socket* socket) {
+  const int family = address.is_ipv6 ? AF_INET6 : AF_INET;
+  const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  if (descriptor < 0) return ResultOf(-1);
+  const int on = 1;
+  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  IoResult result{};
+  if (descriptor >= kDescriptorMax) {
+    result.error = EMFILE;
+  } else if (ConnectBegin(descriptor, address) != 0 && errno != EINPROGRESS && errno != EINTR) {
+    result.error = errno;  // an interrupted connect goes on by itself
+  }
+  if (!result.ok()) {
+    close(descriptor);
+    return result;
+  }
+  platform.socket_states[descriptor] = kSocketOpen;
+  socket->handle = descriptor;
+  return {};
+}
+
+IoResult SocketWatch(Platform& platform, Socket socket, bool for_reading, bool for_writing) {
+  uint8_t& state = StateOf(platform, socket);
+  const auto wanted = static_cast<uint8_t>(kSocketOpen | (for_reading ? kSocketReads : 0) |
+                                           (for_writing ? kSocketWrites : 0));
+  if (wanted == state) return {};
+  if (const IoResult opened = WaitOpen(platform); !opened.ok()) return opened;
+  epoll_event event{};
+  event.data.fd = socket.handle;
+  if (for_reading) event.events |= EPOLLIN;
+  if (for_writing) event.events |= EPOLLOUT;
+  int operation = EPOLL_CTL_MOD;
+  if (state == kSocketOpen) operation = EPOLL_CTL_ADD;
+  if (wanted == kSocketOpen) operation = EPOLL_CTL_DEL;
+  if (epoll_ctl(platform.epoll, operation, socket.handle, &event) != 0) return ResultOf(-1);
+  state = wanted;
+  return {};
+}
+
+IoResult SocketRead(Platform& platform, Socket socket, char* bytes, size_t size) {
+  StateOf(platform, socket);
+  return Retry([&] { return recv(socket.handle, bytes, size, 0); });
+}
+
+IoResult SocketWrite(Platform& platform, Socket socket, const ConstPart* parts, size_t part_count) {
+  StateOf(platform, socket);
+  iovec vectors[kWritePartCountMax];
+  msghdr message{};
+  message.msg_iov = vectors;
+  message.msg_iovlen =
+      static_cast<decltype(message.msg_iovlen)>(PartsConvert(parts, part_count, vectors));
+  return Retry([&] { return sendmsg(socket.handle, &message, MSG_NOSIGNAL); });
+}
+
+void SocketClose(Platform& platform, Socket socket) {
+  StateOf(platform, socket) = 0;
+  DescriptorClose(socket.handle);  // leaves the epoll set by itself: nobody else holds it
+}
+
+}  // namespace miagent

@@ -1,0 +1,132 @@
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "platform/linux/platform_linux.h"
+#include "platform/trap.h"
+
+namespace miagent {
+namespace {
+
+constexpr size_t kEpollEventCountMax = 16;
+constexpr int kPauseMs = 100;  // where the kernel has no descriptor for us: look again that often
+
+int32_t EpollAdd(int32_t epoll, int32_t descriptor, uint32_t wanted) {
+  epoll_event event{};
+  event.events = wanted;
+  event.data.fd = descriptor;
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+// Sets the timer where its deadline changed. One that fired is reported once (edge-triggered), so
+// it needs no read; a deadline that has passed is a near one.
+void TimerSet(Platform& platform, Instant deadline) {
+  if (deadline == platform.timer_deadline) return;
+  itimerspec setting{};
+  if (deadline != kInstantNever) {
+    const int64_t at_ms = deadline.boot_ms > 0 ? deadline.boot_ms : 1;  // all zero would disarm
+    setting.it_value.tv_sec = static_cast<time_t>(at_ms / 1000);
+    const auto rest_ms = static_cast<int32_t>(at_ms % 1000);
+    setting.it_value.tv_nsec = rest_ms * 1'000'000;
+  }
+  PLATFORM_CHECK(timerfd_settime(platform.timer, TFD_TIMER_ABSTIME, &setting, nullptr) == 0);
+  platform.timer_deadline = deadline;
+}
+
+// One pending signal: what is left over is reported by the next Wait.
+Signal SignalRead(int32_t descriptor) {
+  signalfd_siginfo info{};
+  if (read(descriptor, &info, sizeof(info)) != sizeof(info)) return Signal::kNone;
+  switch (info.ssi_signo) {
+    case SIGHUP: return Signal::kReload;
+    case SIGUSR1: return Signal::kRefresh;
+    case SIGUSR2: return Signal::kReport;
+    default: return Signal::kStop;
+  }
+}
+
+// False for an event that is of no concern to the caller.
+bool EventMake(Platform& platform, const epoll_event& from, Event* event) {
+  *event = Event{};
+  if (from.data.fd == platform.timer) return false;
+  if (from.data.fd == platform.signals) {
+    event->kind = EventKind::kSignal;
+    event->signal = SignalRead(platform.signals);
+    return event->signal != Signal::kNone;
+  }
+  const bool ended = (from.events & (EPOLLERR | EPOLLHUP)) != 0;
+  event->socket.handle = from.data.fd;
+  event->readable = ended || (from.events & EPOLLIN) != 0;
+  event->writable = ended || (from.events & EPOLLOUT) != 0;
+  return true;
+}
+
+}  // namespace
+
+IoResult WaitOpen(Platform& platform) {
+  if (platform.epoll < 0) platform.epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (platform.epoll < 0) return ResultOf(-1);
+  if (platform.timer >= 0) return {};
+  const int32_t timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (timer < 0) return ResultOf(-1);
+  if (EpollAdd(platform.epoll, timer, EPOLLIN | EPOLLET) != 0) {
+    const IoResult result = ResultOf(-1);
+    close(timer);
+    return result;
+  }
+  platform.timer = timer;
+  return {};
+}
+
+size_t Wait(Platform& platform, Instant deadline, Event* events, size_t event_count_max) {
+  PLATFORM_CHECK(event_count_max > 0);
+  if (!WaitOpen(platform).ok()) {
+    poll(nullptr, 0, deadline <= ClockBoot(platform) ? 0 : kPauseMs);
+    return 0;
+  }
+  const Duration left = deadline - ClockBoot(platform);
+  const bool is_near = left <= platform.timeout_max;
+  const int timeout_ms = !is_near ? -1 : left.ms > 0 ? static_cast<int>(left.ms) : 0;
+  if (!is_near) TimerSet(platform, deadline);
+  epoll_event ready[kEpollEventCountMax];
+  // No more than the caller has room for: the kernel puts what it told behind the rest, so what is
+  // dropped here would be told first, and dropped, for ever.
+  const size_t wanted =
+      event_count_max < kEpollEventCountMax ? event_count_max : kEpollEventCountMax;
+  const IoResult waited =
+      ResultOf(epoll_wait(platform.epoll, ready, static_cast<int>(wanted), timeout_ms));
+  // Not again after an interruption: the timeout would begin anew.
+  PLATFORM_CHECK(waited.ok() || waited.error == EINTR);
+  size_t event_count = 0;
+  for (uint32_t index = 0; index < waited.count; ++index) {
+    if (EventMake(platform, ready[index], &events[event_count])) ++event_count;
+  }
+  return event_count;
+}
+
+IoResult SignalsWatch(Platform& platform) {
+  PLATFORM_CHECK(platform.signals < 0);
+  if (const IoResult opened = WaitOpen(platform); !opened.ok()) return opened;
+  sigset_t watched;
+  sigemptyset(&watched);
+  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT}) {
+    sigaddset(&watched, number);
+  }
+  const int32_t signals = signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (signals < 0) return ResultOf(-1);
+  if (EpollAdd(platform.epoll, signals, EPOLLIN) != 0) {
+    const IoResult result = ResultOf(-1);
+    close(signals);
+    return result;
+  }
+  sigprocmask(SIG_BLOCK, &watched, nullptr);
+  platform.signals = signals;
+  return {};
+}
+
+}  // namespace miagent

@@ -1,0 +1,206 @@
+// The seam between the agent and the world.
+//
+// Purpose: every way in which the agent touches anything outside its own memory is one of the
+//          verbs below. The functions are chosen at link time: platform/linux for the product,
+//          platform/sim for the simulator. Both keep the same contract (tests/contract).
+// Owns:    handles; each that was handed out is given back by its Close verb, once.
+// Clock:   BOOTTIME for waiting; the wall clock is only read.
+// Errors:  an errno value of the host, 0 for success; each verb names those that callers tell
+//          apart. No verb blocks except Wait (and the writes to standard output and error). EINTR
+//          never escapes: the verb tries again.
+// Never:   allocates, throws, logs, or includes anything of agent/.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "platform/address.h"
+#include "platform/time.h"
+
+namespace miagent {
+
+// All state of one world: the process's own (linux) or one of many simulated (sim).
+struct Platform;
+
+// What a verb reports: an errno value (0: success) and, for reads and writes, the bytes moved.
+struct [[nodiscard]] IoResult {
+  int32_t error = 0;
+  uint32_t count = 0;
+  constexpr bool ok() const { return error == 0; }
+};
+
+// A piece of what is written; the verbs write several in one call.
+struct ConstPart {
+  const char* data = nullptr;
+  size_t size = 0;
+};
+inline constexpr size_t kWritePartCountMax = 16;
+
+// ---- clock, entropy, waiting ----------------------------------------------------------------
+
+// Now, on the clock that runs through suspend. Never goes back.
+Instant ClockBoot(Platform& platform);
+
+// Now, as the wall clock has it; may be wrong by decades and may step either way.
+WallTime ClockWall(Platform& platform);
+
+// Fills `size` bytes (at most 256) from the kernel's random source; waits for it at early boot.
+IoResult EntropyFill(Platform& platform, char* bytes, size_t size);
+
+enum class Signal : uint8_t { kNone, kReload, kRefresh, kReport, kStop };  // HUP USR1 USR2 TERM+INT
+
+enum class EventKind : uint8_t { kSocket, kSignal };
+
+struct Socket {
+  int32_t handle = -1;
+};
+
+// Something that happened. For a socket: it may be read (data, end or error) or written without
+// waiting; level-triggered, so what isn't used up is reported again by the next Wait. A connection
+// that failed or was reset is reported as both, whichever is watched.
+struct Event {
+  Socket socket;
+  EventKind kind = EventKind::kSocket;
+  Signal signal = Signal::kNone;
+  bool readable = false;
+  bool writable = false;
+};
+
+// Waits until something happened or `deadline` passed (kInstantNever: no deadline). Returns the
+// count of events stored, 0 to `event_count_max` (at least 1); 0 means that the deadline passed,
+// or nothing: callers look at the clock. Never returns before both an event and the deadline,
+// but for spurious wake-ups. Where there is more to tell than room, the next Waits tell the rest:
+// no socket starves. Signals of one kind that are pending together are one.
+size_t Wait(Platform& platform, Instant deadline, Event* events, size_t event_count_max);
+
+// From now on the signals above arrive as events and not by their default action. Once, at start.
+IoResult SignalsWatch(Platform& platform);
+
+// ---- sockets --------------------------------------------------------------------------------
+
+// Opens a non-blocking TCP socket with TCP_NODELAY and begins to connect. Success means begun:
+// the outcome shows in the first SocketWrite after the socket was reported ready. On an error
+// nothing is left open. Told apart by callers: EACCES, EPERM, ENETUNREACH, EHOSTUNREACH (a policy
+// or no route), ECONNREFUSED.
+IoResult SocketConnect(Platform& platform, const Address& address, Socket* socket);
+
+// Chooses what Wait reports of the socket. A new socket is watched for neither; one that is watched
+// for neither is never reported, not even its end.
+IoResult SocketWatch(Platform& platform, Socket socket, bool for_reading, bool for_writing);
+
+// Receives up to `size` bytes. EAGAIN: none there yet. count 0 without an error: the peer ended.
+// An error (ECONNRESET, ECONNREFUSED) is told once, by read or write; after it a read is the end
+// and a write EPIPE.
+IoResult SocketRead(Platform& platform, Socket socket, char* bytes, size_t size);
+
+// Sends the parts in order, perhaps not all (count says how much). EAGAIN: not yet connected, or
+// no room now. A connection that failed reports its error here. Never raises SIGPIPE (EPIPE). The
+// first write after the peer's end may be taken, and is lost.
+IoResult SocketWrite(Platform& platform, Socket socket, const ConstPart* parts, size_t part_count);
+
+// Gives the socket back; what Wait had to say about it is dropped.
+void SocketClose(Platform& platform, Socket socket);
+
+// ---- files ----------------------------------------------------------------------------------
+// Paths and names are NUL-terminated. A name has no '/'.
+
+struct Directory {
+  int32_t handle = -1;
+};
+
+struct File {
+  int32_t handle = -1;
+};
+
+// What the directory gate judges, read from the open descriptor.
+struct DirectoryFacts {
+  uint32_t owner_uid = 0;
+  uint32_t mode = 0;  // permission bits, with sticky and set-id
+  bool on_memory_fs = false;  // tmpfs or ramfs
+};
+
+struct FileFacts {
+  uint32_t owner_uid = 0;
+  uint32_t group_gid = 0;
+  uint32_t mode = 0;  // permission bits, with set-id
+  bool is_regular = false;
+  uint64_t size = 0;  // bytes
+  WallTime modified_at_wall;
+  WallTime accessed_at_wall;
+  uint32_t accessed_ns = 0;  // nanoseconds of the access time's second
+};
+
+// Opens a directory. A symbolic link as the last component is refused (ELOOP or ENOTDIR), and so
+// is a path that would hide one: an end in "/" or "/." (EINVAL), but for "/" itself.
+IoResult DirectoryOpen(Platform& platform, const char* path, Directory* directory);
+IoResult DirectoryInspect(Platform& platform, Directory directory, DirectoryFacts* facts);
+
+// Calls `visit` for each name in the directory but "." and "..", in no particular order. `visit`
+// may remove the entry that it was called for. ENOENT: the directory itself has been removed.
+using DirectoryVisit = void (*)(void* context, const char* name);
+IoResult DirectoryList(Platform& platform, Directory directory, DirectoryVisit visit,
+                       void* context);
+void DirectoryClose(Platform& platform, Directory directory);
+
+// Opens an existing file for reading, by path (links are followed: the configuration). Waits where
+// the user names a FIFO that nobody writes to. A directory opens too; reading it is EISDIR.
+IoResult FileOpen(Platform& platform, const char* path, File* file);
+
+// Opens an existing file for reading, in a directory; a symbolic link is refused (ELOOP), and a
+// FIFO or device doesn't block.
+IoResult FileOpenAt(Platform& platform, Directory directory, const char* name, File* file);
+
+// Creates a new file for writing, mode 0600; a name that exists is refused (EEXIST), a link too.
+IoResult FileCreate(Platform& platform, Directory directory, const char* name, File* file);
+
+IoResult FileInspect(Platform& platform, File file, FileFacts* facts);
+
+// Reads up to `size` bytes on from the last read. count 0 without an error: the end.
+IoResult FileRead(Platform& platform, File file, char* bytes, size_t size);
+
+// Writes the parts in order, perhaps not all. ENOSPC, EDQUOT, EIO, EROFS as they come.
+IoResult FileWrite(Platform& platform, File file, const ConstPart* parts, size_t part_count);
+
+IoResult FileSetOwner(Platform& platform, File file, uint32_t uid, uint32_t gid);
+IoResult FileSetMode(Platform& platform, File file, uint32_t mode);
+
+// Sets the access time, nanoseconds too; the modification time stays. 32-bit times of old file
+// systems may cut it.
+IoResult FileSetAccessTime(Platform& platform, File file, WallTime time, uint32_t ns);
+IoResult FileSync(Platform& platform, File file);
+void FileClose(Platform& platform, File file);
+
+// Puts `from` in the place of `to`, which may exist, in one step, both in one directory.
+IoResult FileRename(Platform& platform, Directory directory, const char* from, const char* to);
+
+// Removes a name (ENOENT where there is none).
+IoResult FileRemove(Platform& platform, Directory directory, const char* name);
+
+// ---- the process ----------------------------------------------------------------------------
+
+struct ProcessFacts {
+  uint32_t uid = 0;  // effective
+  uint32_t gid = 0;  // effective
+  uint32_t pid = 0;
+};
+ProcessFacts ProcessInspect(Platform& platform);
+
+// Whether a process of this id exists, as far as this process can see.
+bool ProcessIsAlive(Platform& platform, uint32_t pid);
+
+// The value of an environment variable; empty where it is unset or empty. Lives as long as the
+// process.
+std::string_view EnvironmentGet(Platform& platform, const char* name);
+
+// Writes everything to standard output; may wait for its reader. EPIPE, ENOSPC, EIO as they come.
+IoResult OutputWrite(Platform& platform, const ConstPart* parts, size_t part_count);
+
+// Writes one line, its newline included, to standard error; failures are ignored, as there is
+// nowhere to tell them. A reader that has stopped is waited for a moment a line, not longer.
+void LogWrite(Platform& platform, std::string_view line);
+
+// Keeps memory out of swap where that is permitted: pages are locked as they are touched.
+void MemoryLock(Platform& platform, void* data, size_t size);
+
+}  // namespace miagent

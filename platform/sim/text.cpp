@@ -1,0 +1,41 @@
+#include "platform/sim/text.h"
+
+#include <cstring>
+
+#include "platform/sim/world.h"
+
+namespace miagent {
+namespace {
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+std::string_view SimTextPart(std::string_view text, size_t offset, size_t size) {
+  if (offset > text.size()) return {};
+  const size_t rest = text.size() - offset;
+  return {text.data() + offset, size < rest ? size : rest};
+}
+
+size_t SimTextFind(std::string_view text, std::string_view wanted, size_t from) {
+  for (size_t index = from; index + wanted.size() <= text.size(); ++index) {
+    if (SimTextPart(text, index, wanted.size()) == wanted) return index;
+  }
+  return text.size();
+}
+
+bool SimTextEqualIgnoreCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t index = 0; index < a.size(); ++index) {
+    if (Lower(a[index]) != Lower(b[index])) return false;
+  }
+  return true;
+}
+
+void SimTextCopy(char* to, size_t capacity, std::string_view text) {
+  if (text.size() >= capacity) SimFailed("a name or value too long for the simulator");
+  memcpy(to, text.data(), text.size());
+  to[text.size()] = 0;
+}
+
+}  // namespace miagent

@@ -1,0 +1,394 @@
+// The simulated world: the verbs of platform.h on memory and a virtual clock.
+//
+// Purpose: the product's own object code runs years in seconds, and meets every fault that a
+//          kernel, a network and a disk can cause. Several worlds live in one process.
+// Owns:    everything behind the seam: clocks, sockets, directories, files, signals, standard
+//          output, log, environment. Fixed capacities, all in `struct Platform` (about 10 MB:
+//          static or on a test's heap, never on a stack).
+// Clock:   virtual. Only Wait moves it: to the next event or deadline, whichever is first.
+// Errors:  what a call is made to fail with (SimFail, on_verb), else what Linux would say.
+// Never:   real time, real I/O, randomness other than from the seed. So one seed is one history,
+//          told by trace_hash.
+//
+// A misuse (a closed handle, a wait that nothing can end, a loop in which time stands still) calls
+// SimFailed.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "platform/platform.h"
+
+namespace miagent {
+
+inline constexpr size_t kSimSocketCountMax = 16;
+inline constexpr size_t kSimServerCountMax = 4;
+inline constexpr size_t kSimRequestSizeMax = 16 * 1024;  // sent to a server and not yet taken
+inline constexpr size_t kSimAnswerSizeMax = 128 * 1024;  // sent by a server and not yet taken
+inline constexpr size_t kSimSegmentCountMax = 64;
+inline constexpr size_t kSimDirectoryCountMax = 16;
+inline constexpr size_t kSimFileCountMax = 160;  // 128 files, temporary ones, the configuration
+inline constexpr size_t kSimFileSizeMax = 64 * 1024;
+inline constexpr size_t kSimOpenCountMax = 64;  // of files and directories each
+inline constexpr size_t kSimPathSizeMax = 512;
+inline constexpr size_t kSimNameSizeMax = 256;
+inline constexpr size_t kSimHappeningCountMax = 64;
+inline constexpr size_t kSimFaultCountMax = 16;
+inline constexpr size_t kSimVariableCountMax = 32;
+inline constexpr size_t kSimTextSizeMax = 64 * 1024;  // of log and of standard output
+inline constexpr uint32_t kSimStillTurnCountMax = 100'000;
+
+// One for each verb of platform.h, in its order.
+enum class Verb : uint8_t {
+  kClockBoot,
+  kClockWall,
+  kEntropyFill,
+  kWait,
+  kSignalsWatch,
+  kSocketConnect,
+  kSocketWatch,
+  kSocketRead,
+  kSocketWrite,
+  kSocketClose,
+  kDirectoryOpen,
+  kDirectoryInspect,
+  kDirectoryList,
+  kDirectoryClose,
+  kFileOpen,
+  kFileOpenAt,
+  kFileCreate,
+  kFileInspect,
+  kFileRead,
+  kFileWrite,
+  kFileSetOwner,
+  kFileSetMode,
+  kFileSetAccessTime,
+  kFileSync,
+  kFileClose,
+  kFileRename,
+  kFileRemove,
+  kProcessInspect,
+  kProcessIsAlive,
+  kEnvironmentGet,
+  kOutputWrite,
+  kLogWrite,
+  kMemoryLock,
+  kCount,
+};
+inline constexpr size_t kVerbCount = static_cast<size_t>(Verb::kCount);
+
+struct SimExchange;  // platform/sim/server.h
+
+// How a server meets a connection.
+enum class SimGreeting : uint8_t {
+  kAccept,
+  kRefuse,  // `greeting_error` shows after `latency`
+  kSilent,  // the connection never comes about
+  kDeny,    // SocketConnect itself says `greeting_error`: a policy, no route
+};
+
+// Answers one complete request, or (SimServer::is_raw) whatever arrived.
+using SimAnswering = void (*)(void* context, SimExchange& exchange);
+
+// A listening peer. Its fields may be changed at any time.
+struct SimServer {
+  bool in_use = false;
+  Address address;
+  SimGreeting greeting = SimGreeting::kAccept;
+  int32_t greeting_error = ECONNREFUSED;
+  Duration latency = Milliseconds(1);  // one way
+  bool reads = true;                   // false: takes nothing, so that room runs out
+  bool is_raw = false;                 // on_request for every arrival; SimConsume takes bytes
+  size_t window_size = kSimRequestSizeMax;
+  void* context = nullptr;
+  SimAnswering on_connect = nullptr;  // may speak first, or reset
+  SimAnswering on_request = nullptr;
+  uint32_t connection_count = 0;  // accepted since the start
+  uint32_t request_count = 0;     // complete ones since the start
+};
+
+enum class SimSegmentKind : uint8_t { kBytes, kEnd, kReset };
+
+// Something a server sends: bytes, perhaps in pieces at intervals, or the connection's end.
+struct SimSegment {
+  SimSegmentKind kind = SimSegmentKind::kBytes;
+  Instant at;  // when the first piece reaches the agent
+  uint32_t offset = 0;
+  uint32_t size = 0;
+  uint32_t taken_size = 0;
+  uint32_t piece_size = 0;  // 0: all at once. One SocketRead never crosses a piece's end
+  Duration piece_gap;
+};
+
+enum class SimSocketState : uint8_t { kConnecting, kConnected, kFailed };
+
+struct SimSocket {
+  bool in_use = false;
+  uint16_t generation = 0;
+  bool for_reading = false;
+  bool for_writing = false;
+  SimSocketState state = SimSocketState::kConnecting;
+  int32_t server_index = -1;
+  int32_t error = 0;                  // pending: reported once, by the first read or write
+  bool is_broken = false;             // reset or failed: reads end, writes are EPIPE
+  Instant change_at = kInstantNever;  // the connection comes about, or fails
+  int32_t change_error = 0;
+  Instant arrive_at = kInstantNever;  // what was written reaches the server
+  Instant refuse_at = kInstantNever;  // what was written after the end is answered by a reset
+  uint32_t request_size = 0;          // bytes at the server, or under way
+  uint32_t request_index = 0;         // complete requests so far
+  uint32_t answer_size = 0;
+  uint32_t segment_first = 0;
+  uint32_t segment_count = 0;
+  SimSegment segments[kSimSegmentCountMax];
+};
+
+struct SimDirectory {
+  bool in_use = false;
+  bool is_link = false;
+  bool is_gone = false;     // moved away or removed: reached by open handles only
+  bool is_removed = false;  // nothing can be created in it any more
+  bool read_only = false;
+  bool on_memory_fs = true;
+  uint32_t owner_uid = 0;
+  uint32_t group_gid = 0;
+  uint32_t mode = 0755;
+  char path[kSimPathSizeMax] = {};
+};
+
+enum class SimFileKind : uint8_t { kRegular, kLink, kFifo };
+
+// A file, which has at most one name. It lives on without, while it is open.
+struct SimFile {
+  bool in_use = false;
+  bool is_named = false;
+  SimFileKind kind = SimFileKind::kRegular;
+  uint32_t directory_index = 0;
+  uint32_t open_count = 0;
+  uint32_t owner_uid = 0;
+  uint32_t group_gid = 0;
+  uint32_t mode = 0600;
+  uint32_t size = 0;
+  bool is_synced = true;
+  WallTime modified_at_wall;
+  WallTime accessed_at_wall;  // only set, never moved by reading, as where atime is after mtime
+  uint32_t accessed_ns = 0;
+  char name[kSimNameSizeMax] = {};
+};
+
+struct SimOpen {
+  bool in_use = false;
+  uint16_t generation = 0;
+  bool for_writing = false;
+  bool is_directory = false;  // a file handle on one: it can't be read
+  uint32_t index = 0;         // of the file or directory
+  uint32_t offset = 0;
+};
+
+enum class SimHappeningKind : uint8_t { kSignal, kWallStep, kSuspend, kCall };
+using SimCall = void (*)(void* context, Platform& world);
+
+// Something that comes over the agent at an instant.
+struct SimHappening {
+  bool in_use = false;
+  SimHappeningKind kind = SimHappeningKind::kCall;
+  Instant at;
+  Signal signal = Signal::kNone;
+  Duration duration;
+  SimCall call = nullptr;
+  void* context = nullptr;
+};
+
+struct SimFault {
+  bool in_use = false;
+  Verb verb = Verb::kCount;
+  int32_t error = 0;
+  uint32_t skip = 0;
+  uint32_t count = 0;
+  uint32_t fired_count = 0;
+};
+
+struct SimVariable {
+  bool in_use = false;
+  char name[64] = {};
+  char value[kSimPathSizeMax] = {};
+};
+
+// Text that the agent wrote. When it is full the older half is dropped.
+struct SimText {
+  uint32_t size = 0;
+  uint64_t total_size = 0;
+  char bytes[kSimTextSizeMax];
+  std::string_view text() const { return {bytes, size}; }
+};
+
+// Before each verb: 0 lets it go on, an errno makes it fail (verbs that report none ignore it).
+// May leave by longjmp: the agent is killed there (then SimKill).
+using SimBefore = int32_t (*)(void* context, Platform& world, Verb verb);
+
+// After each verb that reports: what it said.
+using SimAfter = void (*)(void* context, Platform& world, Verb verb, IoResult result);
+
+// For each line logged, its newline included.
+using SimOnLog = void (*)(void* context, std::string_view line);
+
+struct Platform {
+  // Settings: to be changed at will.
+  void* hook_context = nullptr;
+  SimBefore before_verb = nullptr;
+  SimAfter after_verb = nullptr;
+  SimOnLog on_log = nullptr;
+  ProcessFacts process{0, 0, 1000};
+  uint32_t alive_pid = 0;                    // another process that exists
+  int32_t unreachable_error = ECONNREFUSED;  // an address where no server is: 0 is silence
+  uint32_t socket_read_size_max = 0;         // of one call; 0: no limit
+  uint32_t socket_write_size_max = 0;
+  uint32_t file_read_size_max = 0;
+  uint32_t file_write_size_max = 0;
+  uint64_t space_left = UINT64_MAX;  // bytes, for all directories together
+  uint32_t still_turn_count_max = kSimStillTurnCountMax;
+
+  // Facts: to be read by tests.
+  Instant now;
+  uint64_t verb_counts[kVerbCount] = {};
+  uint64_t trace_hash = 0;  // of every verb, its time and its outcome
+  uint32_t open_handle_count = 0;
+  uint64_t locked_size = 0;          // bytes given to MemoryLock
+  Signal killed_by = Signal::kNone;  // a signal that came before SignalsWatch
+  SimText log;
+  SimText output;
+
+  // The rest is the simulator's own.
+  uint64_t seed = 0;
+  uint64_t entropy_state = 0;
+  uint64_t random_state = 0;
+  int64_t true_wall_at_boot_ms = 0;
+  int64_t wall_error_ms = 0;  // the agent's wall clock less the true one, at drift_since
+  int64_t wall_drift_ppm = 0;
+  Instant drift_since;
+  bool signals_watched = false;
+  bool signals_pending[5] = {};  // by Signal
+  uint32_t still_turn_count = 0;
+  Instant last_turn_at;
+  uint32_t turn_index = 0;
+  bool is_woken = false;  // a call of a test happened in this Wait, which ends it
+  SimServer servers[kSimServerCountMax];
+  SimSocket sockets[kSimSocketCountMax];
+  SimDirectory directories[kSimDirectoryCountMax];
+  SimFile files[kSimFileCountMax];
+  SimOpen open_files[kSimOpenCountMax];
+  SimOpen open_directories[kSimOpenCountMax];
+  SimHappening happenings[kSimHappeningCountMax];
+  SimFault faults[kSimFaultCountMax];
+  SimVariable variables[kSimVariableCountMax];
+  char request_bytes[kSimSocketCountMax][kSimRequestSizeMax];
+  char answer_bytes[kSimSocketCountMax][kSimAnswerSizeMax];
+  char file_bytes[kSimFileCountMax][kSimFileSizeMax];
+  char scratch_token[kSimFileSizeMax];  // where servers compose; nothing outlives the hook's call
+  char scratch_body[kSimFileSizeMax];
+  char scratch_answer[kSimAnswerSizeMax];
+};
+
+// What stops the simulation when the agent misuses the seam, or the test the simulator. Weak: a
+// test may have its own.
+[[noreturn]] void SimFailed(const char* what);
+
+// ---- the world ------------------------------------------------------------------------------
+
+// Makes a new world out of `world`, whatever was there: boot instant 0, true time 2025-06-15
+// 15:06:40 UTC and the agent's wall clock right, no files, no servers, agent's uid and gid 0.
+void SimStart(Platform& world, uint64_t seed);
+
+// The agent dies: handles are closed (servers see the connections end), signals forgotten, files
+// stay as they are. The world goes on.
+void SimKill(Platform& world);
+
+// Lets `duration` pass while no agent runs.
+void SimPass(Platform& world, Duration duration);
+
+// The next number of the stream that tests draw from; independent of what the agent is given.
+uint64_t SimRandom(Platform& world);
+
+// The true time, which servers go by.
+WallTime SimTrueTime(const Platform& world);
+void SimTrueTimeSet(Platform& world, WallTime now_wall);  // the agent's error stays as it is
+
+// The agent's wall clock: read, set, stepped, made to gain `ppm` millionths.
+WallTime SimWall(const Platform& world);
+void SimWallSet(Platform& world, WallTime now_wall);
+void SimWallStep(Platform& world, Duration step);
+void SimWallDrift(Platform& world, int64_t ppm);
+
+// What comes over the agent at an instant: a signal, a step of the wall clock, a sleep (the boot
+// clock runs on, deadlines inside are late), whatever a test does.
+void SimSignalAt(Platform& world, Instant at, Signal signal);
+void SimWallStepAt(Platform& world, Instant at, Duration step);
+void SimSuspendAt(Platform& world, Instant at, Duration duration);
+void SimCallAt(Platform& world, Instant at, SimCall call, void* context);
+
+// Makes calls of `verb` fail with `error`: after `skip` more good ones, `count` of them. For Wait:
+// returns at once with nothing, a spurious wake-up. Returns the fault, to read fired_count.
+const SimFault* SimFail(Platform& world, Verb verb, int32_t error, uint32_t skip, uint32_t count);
+
+uint64_t SimVerbCount(const Platform& world, Verb verb);
+void SimEnvironmentSet(Platform& world, const char* name, std::string_view value);
+bool SimLogContains(const Platform& world, std::string_view text);
+
+// ---- files and directories ------------------------------------------------------------------
+// Set-up by tests: no permission is checked, no fault fires, nothing is counted.
+
+SimDirectory& SimDirectoryAdd(Platform& world, const char* path, uint32_t owner_uid, uint32_t mode,
+                              bool on_memory_fs);
+
+// A symbolic link where a directory is expected.
+void SimDirectoryLinkAdd(Platform& world, const char* path);
+
+// Takes the directory out of the name space with its files, so that another can be put there; open
+// handles still reach it. Moved away (or unmounted), or removed, when it must be empty.
+void SimDirectoryMove(Platform& world, const char* path);
+void SimDirectoryRemove(Platform& world, const char* path);
+
+// Creates the file, or gives it new content. Its directory is made (0755, root, memory) if need be.
+SimFile& SimFileAdd(Platform& world, const char* path, std::string_view content, uint32_t mode);
+
+// A symbolic link to `target`, an absolute path; or a FIFO.
+void SimLinkAdd(Platform& world, const char* path, std::string_view target);
+void SimFifoAdd(Platform& world, const char* path);
+
+// The file of that name, links not followed; nullptr where there is none.
+SimFile* SimFileFind(Platform& world, const char* path);
+std::string_view SimFileContent(const Platform& world, const SimFile& file);
+uint32_t SimFileCount(const Platform& world, const char* directory_path);
+
+// ---- servers --------------------------------------------------------------------------------
+
+SimServer& SimServerAdd(Platform& world, const Address& address, SimAnswering on_request,
+                        void* context);
+Address SimAddress(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
+
+// ---- for the simulator's own files ----------------------------------------------------------
+
+enum class SimHandleKind : uint8_t { kSocket = 1, kDirectory = 2, kFile = 3 };
+
+// Counts, traces and asks faults: what a verb begins with. An errno, or 0: go on.
+int32_t SimEnter(Platform& world, Verb verb);
+
+// What a verb ends with: traces and tells.
+IoResult SimLeave(Platform& world, Verb verb, IoResult result);
+
+int32_t SimHandleMake(SimHandleKind kind, uint16_t generation, size_t index);
+size_t SimHandleIndex(SimHandleKind kind, int32_t handle, size_t count);
+uint16_t SimHandleGeneration(int32_t handle);
+
+void SimTextAppend(SimText& text, std::string_view bytes);
+
+// Network events that are due, and when the next thing happens on the network.
+void SimNetStep(Platform& world);
+Instant SimNetNext(const Platform& world);
+size_t SimNetCollect(Platform& world, Event* events, size_t event_count_max);
+void SimNetKill(Platform& world);
+void SimDiskKill(Platform& world);
+
+}  // namespace miagent

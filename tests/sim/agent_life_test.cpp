@@ -1,0 +1,289 @@
+// Signals, restarts, full disks: what happens to an agent in the course of its life.
+
+#include "doctest.h"
+#include "tests/sim/scene.h"
+
+namespace miagent {
+namespace {
+
+TEST_CASE("SIGHUP: a bad configuration is told, and the old one stays in force") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  scene.Configure("[token storage]\nresource = nonsense\n");
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.Logged("reload_failed"));
+  CHECK(scene.TokenNumber() == 1);
+  scene.RunFor(Seconds(44000));
+  CHECK(scene.TokenNumber() == 2);
+}
+
+TEST_CASE("SIGHUP: an unsafe directory refuses the whole of a configuration") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  SimDirectoryAdd(*scene.world, "/run/open", 0, 0777, true);
+  scene.ConfigureOne("", "[file /run/open/x]\ntoken = storage\n");
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.Logged("reload_failed"));
+  CHECK(scene.agent->configs[scene.agent->config_index].file_count == 1);
+}
+
+TEST_CASE("SIGHUP: a token still asked for keeps its cache; a new file gets it without a request") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(100));
+  scene.Configure(
+      "[token vault]\nresource = vault\n"
+      "[token store]\nresource = https://storage.azure.com/\n"
+      "[file /run/tokens/storage]\ntoken = store\n"
+      "[file /run/tokens/more]\ntoken = store\nformat = header\n"
+      "[file /run/tokens/vault]\ntoken = vault\n");
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.TokenNumber("/run/tokens/storage") == 1);
+  CHECK(scene.TokenNumber("/run/tokens/more") == 1);
+  CHECK(scene.TokenNumber("/run/tokens/vault") == 2);
+  CHECK(SimVerbCount(*scene.world, Verb::kFileRename) == 3);
+}
+
+TEST_CASE("SIGHUP in the middle of an exchange") {
+  Scene scene;
+  scene.imds->delay = Seconds(5);
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(2));
+  SUBCASE("its token stays: the answer counts") {
+    scene.Configure(
+        "[token other]\nresource = vault\n[token again]\nresource = https://storage.azure.com/\n"
+        "[file /run/tokens/storage]\ntoken = again\n[file /run/tokens/v]\ntoken = other\n");
+    scene.Signal(Signal::kReload);
+    scene.RunFor(Seconds(20));
+    CHECK(scene.TokenNumber() == 1);
+    CHECK(scene.TokenNumber("/run/tokens/v") == 2);
+    CHECK(scene.Requests() == 2);
+  }
+  SUBCASE("its token goes: it is given up") {
+    scene.Configure("[token v]\nresource = vault\n[file /run/tokens/v]\ntoken = v\n");
+    scene.Signal(Signal::kReload);
+    scene.RunFor(Seconds(20));
+    CHECK(scene.File() == "-");
+    CHECK(scene.TokenNumber("/run/tokens/v") >= 1);
+  }
+}
+
+TEST_CASE("SIGHUP: a file no longer named gets its on_stop policy") {
+  for (const bool removes : {false, true}) {
+    Scene scene;
+    scene.ConfigureOne("", removes ? "on_stop = remove\n" : "");
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(1));
+    scene.Configure(
+        "[token storage]\nresource = https://storage.azure.com/\n"
+        "[file /run/tokens/new]\ntoken = storage\n");
+    scene.Signal(Signal::kReload);
+    scene.RunFor(Seconds(1));
+    CHECK(scene.TokenNumber() == (removes ? 0 : 1));
+    CHECK(scene.TokenNumber("/run/tokens/new") == 1);
+    CHECK(scene.Requests() == 1);
+  }
+}
+
+TEST_CASE("SIGTERM: on_stop, exit 0") {
+  for (const bool removes : {false, true}) {
+    Scene scene;
+    scene.ConfigureOne("", removes ? "on_stop = remove\n" : "");
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(1));
+    scene.Signal(Signal::kStop);
+    scene.RunFor(Seconds(1));
+    CHECK(scene.agent->is_finished);
+    CHECK(scene.agent->exit_code == 0);
+    CHECK(scene.TokenNumber() == (removes ? 0 : 1));
+  }
+}
+
+TEST_CASE("kill -9 and restart: the same token leaves the file alone") {
+  Scene scene;
+  scene.imds->keeps_token = Seconds(86400);
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(100));
+  scene.KillAndStart();
+  scene.RunFor(Seconds(100));
+  CHECK(scene.Requests() == 2);
+  CHECK(SimVerbCount(*scene.world, Verb::kFileRename) == 1);
+  CHECK(scene.Logged("event=unchanged"));
+}
+
+TEST_CASE("restart: an older token from the endpoint does not replace the newer on file") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(100));
+  const std::string before = scene.File();
+  scene.imds->lifetime = Seconds(3600);
+  scene.KillAndStart();
+  scene.RunFor(Seconds(100));
+  CHECK(scene.File() == before);
+}
+
+TEST_CASE("restart with IMDS down: what was left on file goes at its expiry, not sooner") {
+  Scene scene;
+  scene.imds->lifetime = Seconds(3600);
+  scene.imds->closes = true;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(100));
+  scene.server->greeting = SimGreeting::kRefuse;
+  scene.KillAndStart();
+  scene.RunFor(Seconds(3490));
+  CHECK(scene.TokenNumber() == 1);
+  scene.RunFor(Seconds(20));
+  CHECK(scene.File() == "-");
+}
+
+TEST_CASE("restart: what a killed agent left in the directory is swept, a living one's is not") {
+  Scene scene;
+  SimFileAdd(*scene.world, "/run/tokens/.miagent-000003e9.tmp", "half a tok", 0600);
+  SimFileAdd(*scene.world, "/run/tokens/.miagent-000003ea.tmp", "half a tok", 0600);
+  SimFileAdd(*scene.world, "/run/tokens/.miagent-own.tmp", "someone else's", 0600);
+  scene.world->alive_pid = 0x3ea;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.File("/run/tokens/.miagent-000003e9.tmp") == "-");
+  CHECK(scene.File("/run/tokens/.miagent-000003ea.tmp") == "half a tok");
+  CHECK(scene.File("/run/tokens/.miagent-own.tmp") == "someone else's");
+}
+
+TEST_CASE("a full tmpfs: the old token stays, and the new one follows without another request") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  scene.world->space_left = 10;
+  scene.RunFor(Seconds(43300));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.TokenNumber() == 1);
+  CHECK(scene.Logged("no space left"));
+  scene.world->space_left = UINT64_MAX;
+  scene.RunFor(Seconds(80));
+  CHECK(scene.TokenNumber() == 2);
+  CHECK(scene.Requests() == 2);
+  CHECK(SimFileCount(*scene.world, "/run/tokens") == 1);
+}
+
+TEST_CASE(
+    "each step of a publication can fail: the old file stays, nothing is left, then it heals") {
+  for (const Verb verb :
+       {Verb::kDirectoryOpen, Verb::kDirectoryInspect, Verb::kFileCreate, Verb::kFileSetOwner,
+        Verb::kFileSetMode, Verb::kFileWrite, Verb::kFileSetAccessTime, Verb::kFileRename}) {
+    for (const int32_t error : {EIO, ENOSPC, EACCES, EROFS, EMFILE}) {
+      Scene scene;
+      scene.ConfigureOne();
+      scene.Start(CommandId::kRun);
+      scene.RunFor(Seconds(1));
+      const SimFault* fault = SimFail(*scene.world, verb, error, 0, 3);
+      scene.Signal(Signal::kRefresh);
+      scene.RunFor(Seconds(1));
+      CHECK(fault->fired_count >= 1);
+      CHECK(scene.TokenNumber() == 1);
+      CHECK(SimFileCount(*scene.world, "/run/tokens") == 1);
+      scene.RunFor(Seconds(60));
+      CHECK(scene.TokenNumber() == 2);
+      CHECK(scene.Requests() == 2);
+    }
+  }
+}
+
+TEST_CASE("short writes: the file is whole") {
+  Scene scene;
+  scene.world->file_write_size_max = 1;
+  scene.world->socket_write_size_max = 3;
+  scene.world->socket_read_size_max = 5;
+  scene.ConfigureOne("", "[file /run/tokens/json]\ntoken = storage\nformat = json\n");
+  CHECK(scene.Once() == 0);
+  CHECK(scene.File().size() == 1500);
+  CHECK(scene.File("/run/tokens/json").find(scene.File()) != std::string::npos);
+  CHECK(scene.File("/run/tokens/json").back() == '\n');
+}
+
+TEST_CASE("a directory that was replaced: the new one gets the file") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  SimDirectoryMove(*scene.world, "/run/tokens");
+  SimDirectoryAdd(*scene.world, "/run/tokens", 0, 0755, true);
+  CHECK(scene.File() == "-");
+  scene.RunFor(Seconds(43300));
+  CHECK(scene.TokenNumber() == 2);
+}
+
+TEST_CASE("a file that vanished comes back with the next refresh, also with the same token") {
+  Scene scene;
+  scene.imds->keeps_token = Seconds(86400);
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  SimDirectoryMove(*scene.world, "/run/tokens");
+  SimDirectoryAdd(*scene.world, "/run/tokens", 0, 0755, true);
+  scene.RunFor(Seconds(44000));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.TokenNumber() == 1);
+}
+
+TEST_CASE("a file that could not be cleared when its token expired is cleared later") {
+  Scene scene;
+  scene.imds->lifetime = Seconds(3600);
+  scene.imds->closes = true;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  scene.server->greeting = SimGreeting::kRefuse;
+  SimFail(*scene.world, Verb::kFileRemove, EACCES, 0, 3);
+  scene.RunFor(Seconds(3610));
+  CHECK(scene.TokenNumber() == 1);
+  CHECK(scene.Logged("publish_failed"));
+  scene.RunFor(Seconds(300));
+  CHECK(scene.File() == "-");
+}
+
+TEST_CASE("owner and group by name, from /etc/passwd and /etc/group") {
+  Scene scene;
+  SimFileAdd(*scene.world, "/etc/passwd", "root:x:0:0::/:/bin/sh\napp:x:1234:99::/:/bin/sh", 0644);
+  SimFileAdd(*scene.world, "/etc/group", "root:x:0:\nreaders:x:4321:app\n", 0644);
+  scene.ConfigureOne("", "owner = app\ngroup = readers\n");
+  CHECK(scene.Once() == 0);
+  const SimFile* file = SimFileFind(*scene.world, "/run/tokens/storage");
+  REQUIRE(file != nullptr);
+  CHECK(file->owner_uid == 1234);
+  CHECK(file->group_gid == 4321);
+  scene.ConfigureOne("", "owner = nobody-here\n");
+  CHECK(scene.Once() == 78);
+  CHECK(scene.Logged("nobody-here"));
+}
+
+TEST_CASE("one seed is one history") {
+  uint64_t hashes[3];
+  for (int index = 0; index < 3; ++index) {
+    Scene scene(index == 2 ? 8 : 7);
+    scene.ConfigureOne();
+    scene.Fails(503, 5);
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(500000));
+    hashes[index] = scene.world->trace_hash;
+  }
+  CHECK(hashes[0] == hashes[1]);
+  CHECK(hashes[0] != hashes[2]);
+}
+
+}  // namespace
+}  // namespace miagent

@@ -1,0 +1,324 @@
+// When the agent asks, and what it does with the answers: years of operation on the virtual clock.
+
+#include "doctest.h"
+#include "tests/sim/scene.h"
+
+namespace miagent {
+namespace {
+
+constexpr int64_t kDay = 86400;
+
+TEST_CASE("run: a token is on its file at once, with the mode configured") {
+  Scene scene;
+  scene.ConfigureOne("", "mode = 0640\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.TokenNumber() == 1);
+  CHECK(scene.Requests() == 1);
+  CHECK(SimFileFind(*scene.world, "/run/tokens/storage")->mode == 0640);
+  CHECK(SimFileCount(*scene.world, "/run/tokens") == 1);
+  CHECK_FALSE(scene.Logged("sim."));
+}
+
+TEST_CASE("run: refreshed at half of the lifetime, up to 5 % early, for a year") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(365 * kDay));
+  CHECK(scene.Requests() >= 730);
+  CHECK(scene.Requests() <= 770);
+  for (int number = scene.Requests() - 60; number < scene.Requests(); ++number) {
+    const double gap = scene.RequestedAt(number + 1) - scene.RequestedAt(number);
+    CHECK(gap >= 0.95 * 43200 - 1);
+    CHECK(gap <= 43200 + 1);
+  }
+  CHECK(scene.TokenNumber() == scene.Requests());
+}
+
+TEST_CASE("run: refresh_at moves the refresh") {
+  Scene scene;
+  scene.ConfigureOne("refresh_at = 90%\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(73000));
+  CHECK(scene.Requests() == 1);
+  scene.RunFor(Seconds(5000));
+  CHECK(scene.Requests() == 2);
+}
+
+TEST_CASE("run: tokens that live seconds are not asked for more than once a minute") {
+  Scene scene;
+  scene.imds->lifetime = Seconds(20);
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(3600));
+  CHECK(scene.Requests() >= 58);
+  CHECK(scene.Requests() <= 61);
+}
+
+TEST_CASE("run: the same token again is a success and leaves the file alone") {
+  Scene scene;
+  scene.imds->keeps_token = Seconds(kDay);
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(44000));
+  CHECK(scene.Requests() == 2);
+  CHECK(SimVerbCount(*scene.world, Verb::kFileRename) == 1);
+  CHECK(scene.Logged("result=same"));
+  CHECK_FALSE(scene.Logged("failed"));
+}
+
+TEST_CASE("run: several tokens and files, one request a token, one connection for all") {
+  Scene scene;
+  scene.Configure(
+      "[token a]\nresource = https://storage.azure.com/\n"
+      "[token b]\nresource = https://vault.azure.net\n"
+      "[file /run/tokens/a]\ntoken = a\n[file /run/tokens/a.json]\ntoken = a\nformat = json\n"
+      "[file /run/tokens/b]\ntoken = b\n[file /run/tokens/b.env]\ntoken = b\nformat = env\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.server->connection_count == 1);
+  CHECK(scene.TokenNumber("/run/tokens/a") == 1);
+  CHECK(scene.TokenNumber("/run/tokens/a.json") == 1);
+  CHECK(scene.TokenNumber("/run/tokens/b") == 2);
+  CHECK(scene.TokenNumber("/run/tokens/b.env") == 2);
+}
+
+TEST_CASE("run: the retry table, for ever") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Fails(503, 9);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(400));
+  const double waits[] = {2, 6, 14, 30, 60, 60, 60, 60};
+  for (int index = 0; index < 8; ++index) {
+    const double gap = scene.RequestedAt(index + 2) - scene.RequestedAt(index + 1);
+    CHECK(gap >= waits[index]);
+    CHECK(gap <= waits[index] * 1.2 + 0.1);
+  }
+  CHECK(scene.TokenNumber() == 1);
+  CHECK(scene.Logged("event=recovered token=storage failures=9"));
+}
+
+TEST_CASE("run: Retry-After is obeyed, at most for 300 s") {
+  for (const char* header : {"Retry-After: 20\r\n", "Retry-After: 90000\r\n"}) {
+    Scene scene;
+    scene.ConfigureOne();
+    scene.Fails(429, 1, header);
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(500));
+    const double gap = scene.RequestedAt(2) - scene.RequestedAt(1);
+    const double wanted =
+        std::string_view(header).find("90000") == std::string_view::npos ? 20 : 300;
+    CHECK(gap >= wanted);
+    CHECK(gap <= wanted * 1.2 + 0.1);
+  }
+}
+
+TEST_CASE("run: a refusal is told once and asked about every five minutes") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Fails(400, 20, "",
+              R"({"error":"invalid_request","error_description":"Identity not found"})");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(3600));
+  CHECK(scene.Requests() >= 10);
+  CHECK(scene.Requests() <= 13);
+  CHECK(scene.Logged("Identity not found"));
+  CHECK(scene.Logged("is that identity assigned to this machine"));
+  const std::string log(scene.world->log.text());
+  CHECK(log.find("refresh_failed") == log.rfind("refresh_failed"));
+  CHECK_FALSE(scene.agent->is_finished);
+}
+
+TEST_CASE("run: IMDS missing at boot for ten minutes") {
+  Scene scene;
+  scene.server->greeting = SimGreeting::kRefuse;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(600));
+  CHECK(scene.File() == "-");
+  scene.server->greeting = SimGreeting::kAccept;
+  scene.RunFor(Seconds(75));
+  CHECK(scene.TokenNumber() == 1);
+}
+
+TEST_CASE("run: stale is told, and at expiry each policy is applied, not a moment sooner") {
+  struct Row {
+    const char* lines;
+    const char* after;
+  };
+  for (const Row& row :
+       {Row{"", "-"}, Row{"on_expiry = empty\n", ""}, Row{"on_expiry = keep\n", "token"}}) {
+    Scene scene;
+    scene.imds->lifetime = Seconds(3600);
+    scene.imds->closes = true;
+    scene.ConfigureOne("", row.lines);
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(1));
+    scene.server->greeting = SimGreeting::kRefuse;
+    scene.RunFor(Seconds(3298));
+    CHECK_FALSE(scene.Logged("event=stale"));
+    scene.RunFor(Seconds(300));
+    CHECK(scene.Logged("event=stale"));
+    CHECK(scene.TokenNumber() == 1);
+    scene.RunFor(Seconds(2));
+    const std::string after = scene.File();
+    if (std::string_view(row.after) == "token")
+      CHECK(scene.TokenNumber() == 1);
+    else
+      CHECK(after == row.after);
+    scene.server->greeting = SimGreeting::kAccept;
+    scene.RunFor(Seconds(75));
+    CHECK(scene.TokenNumber() == 2);
+  }
+}
+
+TEST_CASE("run: boot in 1970, the right time an hour later, and steps of 50 years") {
+  Scene scene;
+  SimWallSet(*scene.world, WallTime{100});
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(3600));
+  CHECK(scene.TokenNumber() == 1);
+  SimWallSet(*scene.world, SimTrueTime(*scene.world));
+  scene.RunFor(Seconds(3600));
+  SimWallStep(*scene.world, Seconds(50LL * 365 * kDay));
+  scene.RunFor(Seconds(3600));
+  SimWallStep(*scene.world, Seconds(-100LL * 365 * kDay));
+  scene.RunFor(Seconds(3600));
+  CHECK(scene.Requests() == 1);
+  CHECK(scene.TokenNumber() == 1);
+  scene.RunFor(Seconds(30000));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.TokenNumber() == 2);
+}
+
+TEST_CASE("run: suspend counts: a token that expired in the sleep is replaced at the waking") {
+  Scene scene;
+  scene.imds->lifetime = Seconds(7200);
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(60));
+  SimSuspendAt(*scene.world, scene.world->now + Seconds(1), Seconds(30 * kDay));
+  scene.RunFor(Seconds(30 * kDay + 20));
+  CHECK(scene.TokenNumber() == scene.Requests());
+  CHECK(scene.Requests() >= 2);
+}
+
+TEST_CASE("run: a server that dribbles, or is silent, has ten seconds and no more") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.imds->piece_size = 1;
+  scene.imds->piece_gap = Milliseconds(500);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(9));
+  CHECK_FALSE(scene.Logged("no answer in time"));
+  scene.RunFor(Seconds(2));
+  CHECK(scene.Logged("no answer in time"));
+  scene.imds->piece_size = 0;
+  scene.RunFor(Seconds(10));
+  CHECK(scene.TokenNumber() >= 1);
+}
+
+TEST_CASE("run: however the answer is cut and framed, the same token is published") {
+  for (const uint32_t piece : {1U, 7U, 100U, 1000U}) {
+    for (const uint32_t chunk : {0U, 1U, 64U, 5000U}) {
+      Scene scene;
+      scene.ConfigureOne();
+      scene.imds->piece_size = piece;
+      scene.imds->chunk_size = chunk;
+      scene.imds->closes = piece == 7;
+      scene.Start(CommandId::kRun);
+      scene.RunFor(Seconds(5));
+      CHECK(scene.TokenNumber() == 1);
+      CHECK(scene.File().size() == 1500);
+    }
+  }
+}
+
+TEST_CASE("run: a kept connection that the server closed is opened again without a failure") {
+  Scene scene;
+  scene.imds->closes = true;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10 * kDay));
+  CHECK(scene.server->connection_count == static_cast<uint32_t>(scene.Requests()));
+  CHECK_FALSE(scene.Logged("refresh_failed"));
+}
+
+TEST_CASE("run: what is no token never replaces one") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  const char* bodies[] = {
+      "",
+      "{}",
+      "[]",
+      "{\"access_token\":\"\"}",
+      "{\"access_token\":\"a b\",\"expires_in\":\"60\"}",
+      "{\"access_token\":\"abc\"}",
+      "{\"access_token\":\"abc\",\"expires_in\":\"0\"}",
+      "{\"access_token\":\"abc\",\"access_token\":\"abd\",\"expires_in\":\"600\"}",
+      "{\"access_token\":\"abc\",\"expires_on\":\"1\"}",
+      "{\"access_token\":\"abc\",\"expires_in\":\"99999999999999999999\"}",
+      "{\"access_token\":\"abc\",\"expires_in\":\"600\"} x",
+      "{\"access_token\":\"abc\",\"expires_in\":\"600\",}",
+  };
+  for (const char* body : bodies) {
+    scene.Fails(200, 1, "", body);
+    SimSignalAt(*scene.world, scene.world->now, Signal::kRefresh);
+    scene.RunFor(Seconds(2));
+    CHECK_MESSAGE(scene.TokenNumber() == 1, body);
+  }
+  CHECK(scene.Requests() == 1 + static_cast<int>(std::size(bodies)));
+  CHECK_FALSE(scene.Logged("abc"));
+}
+
+TEST_CASE("SIGUSR1: every token is asked for past the cache, and the new one published") {
+  Scene scene;
+  scene.imds->keeps_token = Seconds(kDay);
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.Signal(Signal::kRefresh);
+  scene.RunFor(Seconds(2));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.imds->bypass_count == 1);
+  CHECK(scene.TokenNumber() == 2);
+  scene.RunFor(Seconds(45000));
+  CHECK(scene.imds->bypass_count == 1);
+}
+
+TEST_CASE("SIGUSR1: a storm of signals is no storm of requests") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  for (int round = 0; round < 200; ++round) {
+    scene.Signal(Signal::kRefresh);
+    scene.RunFor(Milliseconds(50));
+  }
+  CHECK(scene.Requests() <= 12);
+  CHECK(scene.Requests() >= 5);
+}
+
+TEST_CASE("run: slots are zero and handles closed when it is over") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(3 * kDay));
+  scene.Signal(Signal::kStop);
+  scene.RunFor(Seconds(1));
+  REQUIRE(scene.agent->is_finished);
+  CHECK(scene.agent->exit_code == 0);
+  AgentEnd(*scene.agent, *scene.world);
+  CHECK(scene.world->open_handle_count == 0);
+  for (const auto& slot : scene.agent->ring.slots) {
+    CHECK(std::string_view(slot, kSlotSize).find("sim.") == std::string_view::npos);
+  }
+  CHECK(scene.TokenNumber() > 1);
+}
+
+}  // namespace
+}  // namespace miagent

@@ -1,0 +1,248 @@
+#include "agent/cli/command.h"
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "doctest.h"
+
+namespace miagent {
+namespace {
+
+struct Parsed {
+  std::vector<std::string> words;
+  Command command;
+  Status status;
+  std::string problem;
+};
+
+// Parses `miagent` and the words of a line, which single blanks separate; `_` is an empty word.
+Parsed Parse(const std::string& line) {
+  Parsed parsed;
+  parsed.words.push_back("miagent");
+  for (size_t at = 0; at < line.size();) {
+    const size_t end = std::min(line.find(' ', at), line.size());
+    const std::string word = line.substr(at, end - at);
+    parsed.words.push_back(word == "_" ? "" : word);
+    at = end + 1;
+  }
+  static std::vector<std::vector<char>> memory;  // argv outlives the command
+  std::vector<const char*> arguments;
+  for (const std::string& word : parsed.words) {
+    memory.emplace_back(word.c_str(), word.c_str() + word.size() + 1);
+    arguments.push_back(memory.back().data());
+  }
+  char problem[1000];
+  TextWriter writer{problem, sizeof(problem)};
+  parsed.status = CommandParse(static_cast<uint32_t>(arguments.size()), arguments.data(),
+                               &parsed.command, writer);
+  parsed.problem = writer.text();
+  return parsed;
+}
+
+Command Good(const std::string& line) {
+  const Parsed parsed = Parse(line);
+  INFO(line, ": ", parsed.problem);
+  REQUIRE(parsed.status.ok());
+  CHECK(parsed.problem.empty());
+  return parsed.command;
+}
+
+TEST_CASE("command: run, once and check with a file") {
+  for (const char* form : {"run -c /x.conf", "run -c/x.conf", "run -c /x.conf --"}) {
+    const Command command = Good(form);
+    CHECK(command.id == CommandId::kRun);
+    CHECK(std::string(command.config_path) == "/x.conf");
+    CHECK_FALSE(command.has_token_options);
+  }
+  CHECK(Good("run").config_path == nullptr);
+  CHECK_FALSE(Good("run").has_token_options);
+  CHECK(Good("check -c x").id == CommandId::kCheck);
+  const Command once = Good("once -c x --timeout 86400");
+  CHECK(once.id == CommandId::kOnce);
+  CHECK(once.timeout == Seconds(86400));
+  CHECK(Good("once").timeout == Duration{0});
+}
+
+TEST_CASE("command: every token option, in both forms") {
+  for (const char* line :
+       {"get --resource arm --cloud china --source imds --client-id i --endpoint http://e",
+        "get --resource=arm --cloud=china --source=imds --client-id=i --endpoint=http://e"}) {
+    const Command command = Good(line);
+    CHECK(command.id == CommandId::kGet);
+    CHECK(command.has_token_options);
+    CHECK(command.options.resource == "arm");
+    CHECK(command.options.cloud == "china");
+    CHECK(command.options.source == "imds");
+    CHECK(command.options.client_id == "i");
+    CHECK(command.options.endpoint == "http://e");
+    CHECK(command.options.object_id.empty());
+    CHECK(command.options.file.empty());
+    CHECK(command.format == Format::kRaw);
+  }
+  CHECK(Good("get --resource r --object-id o").options.object_id == "o");
+  CHECK(Good("get --resource r --mi-res-id=/subscriptions/a=b").options.mi_res_id ==
+        "/subscriptions/a=b");
+  CHECK(Good("get --resource r --format json").format == Format::kJson);
+  CHECK(Good("get --resource r --format=env").format == Format::kEnv);
+  CHECK(Good("get --resource r --format header").format == Format::kHeader);
+  CHECK(Good("get --resource r --format raw").format == Format::kRaw);
+  for (const char* name : {"run", "once", "check"}) {
+    const Command command = Good(std::string(name) + " --file /f --resource r");
+    CHECK(command.has_token_options);
+    CHECK(command.options.file == "/f");
+  }
+}
+
+TEST_CASE("command: --timeout bounds the whole of once and get, and a request of run and check") {
+  CHECK(Good("get --resource r --timeout 5").timeout == Seconds(5));
+  CHECK(Good("get --resource r --timeout 5").options.timeout.empty());
+  CHECK(Good("once --resource r --file /f --timeout=7").timeout == Seconds(7));
+  for (const char* name : {"run", "check"}) {
+    const Command command = Good(std::string(name) + " --resource r --file /f --timeout 300");
+    CHECK(command.timeout == Duration{0});
+    CHECK(command.options.timeout == "300");
+  }
+}
+
+TEST_CASE("command: help and version") {
+  for (const char* line : {"help", "-h", "--help", "help help", "help --help", "help -h"}) {
+    const Command command = Good(line);
+    CHECK(command.id == CommandId::kHelp);
+    CHECK(command.topic.empty());
+  }
+  for (const char* line :
+       {"help get", "get -h", "get --help", "get --resource x --help --nonsense"}) {
+    const Command command = Good(line);
+    CHECK(command.id == CommandId::kHelp);
+    CHECK(command.topic == "get");
+  }
+  CHECK(Good("help resources").topic == "resources");
+  CHECK(Good("--version").id == CommandId::kVersion);
+}
+
+struct Wrong {
+  const char* line;
+  const char* problem;
+};
+
+TEST_CASE("command: each fault is one sentence that says what was expected") {
+  const Wrong wrongs[] = {
+      {"", "expected a command: run, once, get, check or help"},
+      {"_", "there is no command '': expected run, once, get, check or help"},
+      {"fetch", "there is no command 'fetch': expected run, once, get, check or help"},
+      {"--nonsense", "there is no command '--nonsense': expected run, once"},
+      {"-c x", "there is no command '-c'"},
+      {"exec -- ls", "this build has no command 'exec'"},
+      {"wait", "this build has no command 'wait'"},
+      {"status --json", "this build has no command 'status'"},
+      {"call", "this build has no command 'call'"},
+      {"get", "get needs --resource URI (see 'miagent help get')"},
+      {"get --cloud china", "get needs --resource URI"},
+      {"get arm", "get takes no argument, but got 'arm' (see 'miagent help get')"},
+      {"get --resource arm -- x", "get takes no argument, but got 'x'"},
+      {"get --resource", "get needs a value for '--resource'"},
+      {"get --resource _", "get needs a value for '--resource'"},
+      {"get --resource=", "get needs a value for '--resource'"},
+      {"get --resource --cloud china", "get needs a value for '--resource'"},
+      {"get --resource a --resource b", "get takes '--resource' once"},
+      {"get --resource a --resource=a", "get takes '--resource' once"},
+      {"get --resource a --color red", "get has no option '--color'"},
+      {"get --resource a --color=red", "get has no option '--color'"},
+      {"get --resource a --resourc b", "get has no option '--resourc'"},
+      {"get --resource a -x", "get has no option '-x'"},
+      {"get --resource a -", "get has no option '-'"},
+      {"get --resource a -c f", "get has no option '-c'"},
+      {"get --resource a --file /f", "get has no option '--file'"},
+      {"get --resource a --ca x.pem", "this build has no '--ca'"},
+      {"get --resource a --ca=x.pem", "this build has no '--ca'"},
+      {"run --ready-fd 3", "this build has no '--ready-fd'"},
+      {"get --resource a --format yaml", "get expects --format raw|json|env|header"},
+      {"get --resource a --format template", "get expects --format raw|json|env|header"},
+      {"get --resource a --timeout 0", "get expects --timeout 1 to 86400 seconds"},
+      {"get --resource a --timeout 86401", "get expects --timeout 1 to 86400 seconds"},
+      {"get --resource a --timeout 1.5", "get expects --timeout 1 to 86400 seconds"},
+      {"get --resource a --timeout -1", "get expects --timeout 1 to 86400 seconds"},
+      {"get --resource a --timeout 99999999999999999999", "get expects --timeout 1 to 86400"},
+      {"get --resource a --client-id b --object-id c", "get takes one of --client-id"},
+      {"get --resource a --object-id b --mi-res-id c", "get takes one of --client-id"},
+      {"run --format raw", "run has no option '--format'"},
+      {"run -c", "run needs a value for '-c'"},
+      {"run -c --", "run needs a value for '-c'"},
+      {"run -c a -c b", "run takes '-c' once"},
+      {"run x", "run takes no argument, but got 'x'"},
+      {"run -c x --resource a --file /f", "run takes -c FILE or --resource and its options"},
+      {"run --resource a", "run needs --file PATH beside --resource"},
+      {"once --file /f", "once needs --resource URI"},
+      {"check --cloud china", "check needs --resource URI"},
+      {"run --timeout 5", "run takes --timeout with --resource; a file has its own"},
+      {"check -c x --timeout 5", "check takes --timeout with --resource"},
+      {"run --resource a --file /f --timeout 301", "run expects --timeout 1 to 300 seconds"},
+      {"help get more", "expected nothing after 'get'"},
+      {"help fetch", "expected miagent help run|once|get|check|resources"},
+      {"help exec", "this build has no command 'exec'"},
+      {"--version x", "expected nothing after '--version'"},
+      {"--help get", "expected nothing after '--help'"},
+      {"get\x1b[31m", "there is no command 'get?[31m'"},
+  };
+  for (const Wrong& wrong : wrongs) {
+    const Parsed parsed = Parse(wrong.line);
+    INFO(wrong.line, ": ", parsed.problem);
+    CHECK(parsed.status.fault == Fault::kCommandLine);
+    CHECK(parsed.problem.find(wrong.problem) == 0);
+    CHECK(parsed.problem.find('\n') == std::string::npos);
+  }
+}
+
+TEST_CASE("command: no arguments at all") {
+  Command command;
+  char problem[100];
+  TextWriter writer{problem, sizeof(problem)};
+  CHECK(CommandParse(0, nullptr, &command, writer).fault == Fault::kCommandLine);
+}
+
+TEST_CASE("command: a huge argument is cut in the message") {
+  const Parsed parsed = Parse("get --" + std::string(100000, 'x'));
+  CHECK(parsed.problem.size() < 300);
+  CHECK(parsed.problem.find("...'") != std::string::npos);
+}
+
+TEST_CASE("command: random lines end, with a problem or without") {
+  const char* const words[] = {"run",
+                               "get",
+                               "once",
+                               "check",
+                               "help",
+                               "-c",
+                               "--resource",
+                               "--file",
+                               "--timeout",
+                               "5",
+                               "-",
+                               "--",
+                               "=",
+                               "--=",
+                               "-h",
+                               "/f",
+                               "--format",
+                               "json",
+                               "--client-id=x",
+                               "_",
+                               "-c=",
+                               "\xff",
+                               "--resource=arm"};
+  std::mt19937 random(9);
+  for (int round = 0; round < 20000; ++round) {
+    std::string line;
+    const uint32_t word_count = random() % 7;
+    for (uint32_t index = 0; index < word_count; ++index) {
+      if (index != 0) line += ' ';
+      line += words[random() % (sizeof(words) / sizeof(words[0]))];
+    }
+    const Parsed parsed = Parse(line);
+    CHECK(parsed.status.ok() == parsed.problem.empty());
+  }
+}
+
+}  // namespace
+}  // namespace miagent

@@ -1,0 +1,70 @@
+#include "agent/refresh/backoff.h"
+
+#include "agent/limits.h"
+#include "doctest.h"
+
+namespace miagent {
+namespace {
+
+FailureRun Run(int32_t http_status, uint32_t count, Duration age = Seconds(0),
+               Duration retry_after = Seconds(0)) {
+  return {{Fault::kAnswerUnavailable, http_status}, count, age, retry_after};
+}
+
+constexpr uint32_t kNoJitter = 0;
+constexpr uint32_t kFullJitter = kRetryJitterPermilleMax;
+
+TEST_CASE("backoff: the retry table") {
+  const int64_t seconds[] = {2, 6, 14, 30, 60, 60, 60};
+  uint32_t count = 1;
+  for (const int64_t expected : seconds) {
+    CHECK(RetryDelay(Run(503, count), kNoJitter) == Seconds(expected));
+    CHECK(RetryDelay({{Fault::kConnectFailed, 111}, count, {}, {}}, kNoJitter) ==
+          Seconds(expected));
+    ++count;
+  }
+  CHECK(RetryDelay(Run(503, UINT32_MAX), kNoJitter) == Seconds(60));
+}
+
+TEST_CASE("backoff: jitter only lengthens, by a fifth at most") {
+  for (uint32_t random = 0; random < 5000; random += 7) {
+    const Duration delay = RetryDelay(Run(503, 4), random);
+    CHECK(delay >= Seconds(30));
+    CHECK(delay <= Seconds(36));
+  }
+  CHECK(RetryDelay(Run(503, 4), kFullJitter) == Seconds(36));
+}
+
+TEST_CASE("backoff: Retry-After lengthens the wait, up to 300 s, and never shortens it") {
+  CHECK(RetryDelay(Run(429, 1, {}, Seconds(17)), kNoJitter) == Seconds(17));
+  CHECK(RetryDelay(Run(429, 1, {}, Seconds(100000)), kNoJitter) == Seconds(300));
+  CHECK(RetryDelay(Run(429, 5, {}, Seconds(1)), kNoJitter) == Seconds(60));
+}
+
+TEST_CASE("backoff: a 410 is tried again once its 70 s are over") {
+  CHECK(RetryDelay(Run(410, 5, Seconds(52)), kNoJitter) == Seconds(18));
+  CHECK(RetryDelay(Run(410, 5, Milliseconds(69900)), kNoJitter) == Seconds(1));
+  CHECK(RetryDelay(Run(410, 6, Seconds(70)), kNoJitter) == Seconds(60));
+  CHECK(RetryDelay(Run(404, 5, Seconds(52)), kNoJitter) == Seconds(60));
+}
+
+TEST_CASE("backoff: a refusal is asked about every five minutes") {
+  for (const Fault fault : {Fault::kAnswerRefused, Fault::kAnswerRedirect, Fault::kJsonSyntax,
+                            Fault::kBodyTooLarge, Fault::kAnswerExpired}) {
+    CHECK(RetryDelay({{fault, 400}, 1, {}, {}}, kNoJitter) == Seconds(300));
+    CHECK(RetryDelay({{fault, 400}, 50, {}, {}}, kNoJitter) == Seconds(300));
+  }
+}
+
+TEST_CASE("backoff: a command makes five tries, and no second one after a refusal") {
+  CHECK(RetryIsWorthwhile(Run(503, 1)));
+  CHECK(RetryIsWorthwhile(Run(503, 4)));
+  CHECK_FALSE(RetryIsWorthwhile(Run(503, 5)));
+  CHECK(RetryIsWorthwhile(Run(410, 5, Seconds(69))));
+  CHECK_FALSE(RetryIsWorthwhile(Run(410, 6, Seconds(70))));
+  CHECK_FALSE(RetryIsWorthwhile({{Fault::kAnswerRefused, 400}, 1, {}, {}}));
+  CHECK_FALSE(RetryIsWorthwhile({{Fault::kAnswerNoToken, 0}, 1, {}, {}}));
+}
+
+}  // namespace
+}  // namespace miagent

@@ -1,0 +1,5 @@
+set(MIAGENT_PROCESSOR x86_64)
+set(MIAGENT_DEBIAN_NAME amd64)
+set(MIAGENT_GNU_TRIPLE x86_64-linux-gnu)
+set(MIAGENT_MACHINE_FLAGS "")
+include(${CMAKE_CURRENT_LIST_DIR}/musl-clang.cmake)
