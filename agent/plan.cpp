@@ -105,9 +105,9 @@ void AccountProblem(const ConfigReport& report, uint32_t line, std::string_view 
 // Looks up the owner and group of each file of a configuration.
 Status OwnersResolve(Platform& platform, const Config& config, const ConfigReport& report,
                      FileTable* files) {
-  const ProcessFacts process = ProcessInspect(platform);
   Status status;
   for (uint32_t index = 0; index < config.file_count; ++index) {
+    const ProcessFacts process = ProcessInspect(platform);
     const FileConfig& file = config.files[index];
     FileState& state = (*files)[index];
     state = FileState{};
@@ -270,10 +270,11 @@ Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span mem
   Append(writer, "\n  on_stop    ");
   Append(writer, kStopNames[static_cast<uint32_t>(file.on_stop)]);
   Append(writer, "\n  directory  ");
-  if (state.failure.ok())
+  if (state.failure.ok()) {
     Append(writer, "safe");
-  else
+  } else {
     FailureDescribe(writer, state.failure, nullptr);
+  }
   Append(writer, '\n');
   return PrintLine(platform, writer);
 }
