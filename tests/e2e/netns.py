@@ -47,14 +47,27 @@ class Status:
 def enter() -> Status:
     """Moves this process into new namespaces. Call it before any thread is started.
 
-    On failure the process is as it was, but for a user namespace that may have been entered.
+    Tried in a child first: on failure the process is as it was.
     """
+    child = os.fork()
+    if child == 0:
+        os._exit(_attempt())
+    number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if number == 0:
+        number = _attempt()
+    if number != 0:
+        return Status(False, f"no network namespace: {os.strerror(number)}")
+    return Status(True)
+
+
+def _attempt() -> int:
+    """Enters the namespaces; an errno value where that fails, else 0."""
     try:
         _unshare()
         _configure_loopback()
     except OSError as error:
-        return Status(False, f"no network namespace: {error.strerror} ({error.filename})")
-    return Status(True)
+        return error.errno or 1
+    return 0
 
 
 def mount_tmpfs(path: str, size_kib: int = 1024, mode: int = 0o700) -> None:
