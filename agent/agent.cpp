@@ -20,7 +20,7 @@ void OnSignal(Agent& agent, Platform& platform, Signal signal) {
     case Signal::kReload: agent.is_reloading = true; break;
     case Signal::kRefresh:
       ReportToken(agent, LogLevel::kInfo, "refresh_forced", kTokenNone);
-      ReportSend(agent, platform, LogLevel::kInfo);
+      ReportSend(agent, platform);
       RequestForceAll(agent);
       break;
     case Signal::kReport:  // status and metrics: not in this build
@@ -36,11 +36,11 @@ void AgeTokens(Agent& agent, Platform& platform) {
       token.is_stale_told = true;
       ReportToken(agent, LogLevel::kWarning, "stale", index);
       LogNumber(agent.line, "expires_in_s", (token.expires_at - agent.now).ms / 1000);
-      ReportSend(agent, platform, LogLevel::kWarning);
+      ReportSend(agent, platform);
     }
     if (token.expires_at > agent.now) continue;
     ReportToken(agent, LogLevel::kError, "expired", index);
-    ReportSend(agent, platform, LogLevel::kError);
+    ReportSend(agent, platform);
     const bool is_cleared = PublicationExpire(agent, platform, index);
     if (token.slot != kSlotNone) RingRetire(agent.ring, token.slot);
     token.slot = kSlotNone;
@@ -109,7 +109,7 @@ void Stop(Agent& agent, Platform& platform) {
     PublicationStop(agent, platform, index);
   }
   ReportToken(agent, LogLevel::kInfo, "stopped", kTokenNone);
-  ReportSend(agent, platform, LogLevel::kInfo);
+  ReportSend(agent, platform);
   Finish(agent, 0);
 }
 
@@ -193,7 +193,7 @@ void AgentStart(Agent& agent, Platform& platform, const Command& command) {
   ReportToken(agent, LogLevel::kInfo, "started", kTokenNone);
   LogNumber(agent.line, "tokens", ConfigOf(agent).token_count);
   LogNumber(agent.line, "files", ConfigOf(agent).file_count);
-  ReportSend(agent, platform, LogLevel::kInfo);
+  ReportSend(agent, platform);
   OnTick(agent, platform);
 }
 
@@ -241,7 +241,7 @@ void AgentEnd(Agent& agent, Platform& platform) {
   RequestAbandon(agent, platform);
   ConnectionClose(agent.connection, platform);
   RingClear(agent.ring);
-  SecretWipe(agent.request.bytes, sizeof(agent.request.bytes));
+  SecretWipe(agent.request.bytes, agent.request.touched_size);
 }
 
 }  // namespace miagent

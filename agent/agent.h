@@ -73,6 +73,7 @@ struct ActiveRequest {
   uint32_t slot = kSlotNone;
   Instant sent_at;
   bool is_forced = false;        // it asks past the endpoint's own cache
+  uint32_t touched_size = 0;     // the bytes before this position may hold a request's secret
   char bytes[kRequestSizeMax];
 };
 

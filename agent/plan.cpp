@@ -2,6 +2,7 @@
 
 #include "agent/base/check.h"
 #include "agent/config/account.h"
+#include "agent/config/choice.h"
 #include "agent/publication.h"
 #include "agent/report.h"
 #include "agent/request.h"
@@ -217,11 +218,7 @@ void DropFiles(Agent& agent, Platform& platform, const Config& next) {
 }
 
 // The words of the configuration file, for the plan that `check` prints.
-constexpr std::string_view kFormatNames[] = {"raw", "json", "env", "header", "template"};
-constexpr std::string_view kExpiryNames[] = {"remove", "keep", "empty"};
-constexpr std::string_view kStopNames[] = {"keep", "remove"};
-constexpr std::string_view kIdentityNames[] = {"the machine's own", "client_id ", "object_id ",
-                                               "mi_res_id "};
+constexpr char kIdentityNames[] = "the machine's own|client_id |object_id |mi_res_id ";
 
 Status PrintLine(Platform& platform, const TextWriter& writer) {
   const ConstPart part{writer.data, writer.size};
@@ -241,7 +238,7 @@ Status PrintToken(Platform& platform, const TokenConfig& token, Span memory) {
   Append(writer, token.endpoint.authority);
   Append(writer, token.endpoint.path);
   Append(writer, "\n  identity   ");
-  Append(writer, kIdentityNames[static_cast<uint32_t>(token.identity.kind)]);
+  Append(writer, ChoiceAt(kIdentityNames, static_cast<uint32_t>(token.identity.kind)));
   Append(writer, token.identity.value);
   Append(writer, "\n  refresh_at ");
   AppendDecimal(writer, token.refresh_at_percent);
@@ -258,7 +255,7 @@ Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span mem
   Append(writer, "\n  token      ");
   Append(writer, ConfigOf(agent).tokens[file.token_index].name);
   Append(writer, "\n  format     ");
-  Append(writer, kFormatNames[static_cast<uint32_t>(file.format)]);
+  Append(writer, ChoiceAt(kFormatChoices, static_cast<uint32_t>(file.format)));
   Append(writer, "\n  mode       0");
   AppendOctal(writer, file.mode);
   Append(writer, "\n  owner      ");
@@ -266,9 +263,9 @@ Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span mem
   Append(writer, ':');
   AppendDecimal(writer, state.gid);
   Append(writer, "\n  on_expiry  ");
-  Append(writer, kExpiryNames[static_cast<uint32_t>(file.on_expiry)]);
+  Append(writer, ChoiceAt(kExpiryChoices, static_cast<uint32_t>(file.on_expiry)));
   Append(writer, "\n  on_stop    ");
-  Append(writer, kStopNames[static_cast<uint32_t>(file.on_stop)]);
+  Append(writer, ChoiceAt(kStopChoices, static_cast<uint32_t>(file.on_stop)));
   Append(writer, "\n  directory  ");
   if (state.failure.ok()) {
     Append(writer, "safe");
@@ -315,7 +312,7 @@ void PlanReload(Agent& agent, Platform& platform) {
   if (!status.ok()) {
     ReportToken(agent, LogLevel::kError, "reload_failed", kTokenNone);
     LogText(agent.line, "reason", "the configuration in force stays");
-    ReportSend(agent, platform, LogLevel::kError);
+    ReportSend(agent, platform);
     return;
   }
   DropFiles(agent, platform, next);
@@ -327,10 +324,11 @@ void PlanReload(Agent& agent, Platform& platform) {
   for (uint32_t index = 0; index < next.file_count; ++index) {
     agent.files[index] = agent.next_files[index];
   }
+  PublicationInherit(agent, platform);
   ReportToken(agent, LogLevel::kInfo, "reloaded", kTokenNone);
   LogNumber(agent.line, "tokens", next.token_count);
   LogNumber(agent.line, "files", next.file_count);
-  ReportSend(agent, platform, LogLevel::kInfo);
+  ReportSend(agent, platform);
 }
 
 uint8_t PlanCheck(Agent& agent, Platform& platform, const Command& command) {

@@ -75,44 +75,36 @@ Status ContentWrite(void* context, Platform& platform, File file) {
 
 Status NothingWrite(void*, Platform&, File) { return kOk; }
 
-// What stands in a file's place, read into the ring's free slot.
-struct Standing {
-  uint32_t slot;
-  std::string_view text;       // empty: nothing that was written for this file
-  WallTime published_at_wall;
-  WallTime expires_at_wall;
-};
+// Reads what stands in a file's place into the ring's free slot, which the caller gives back.
+uint32_t StandingRead(Agent& agent, Platform& platform, uint32_t file_index, Standing* standing) {
+  const uint32_t slot = RingReserve(agent.ring, ConfigOf(agent).token_count);
+  const Span memory = RingSpan(agent.ring, slot);
+  const Status read = FileReadBack(platform, TargetOf(agent, file_index), memory, standing);
+  RingTouch(agent.ring, slot, static_cast<uint32_t>(standing->size));
+  if (!read.ok()) *standing = Standing{};  // the publication will find and tell what is wrong
+  return slot;
+}
 
-// The caller gives the slot back.
-Standing StandingRead(Agent& agent, Platform& platform, uint32_t file_index) {
-  Standing standing{};
-  standing.slot = RingReserve(agent.ring, ConfigOf(agent).token_count);
-  const Span memory = RingSpan(agent.ring, standing.slot);
-  size_t size = 0;
-  FileFacts facts;
-  const Status read = FileReadBack(platform, TargetOf(agent, file_index), memory, &size, &facts);
-  RingTouch(agent.ring, standing.slot, static_cast<uint32_t>(size));
-  if (read.ok() && size > 0 && facts.accessed_ns == FingerprintAt(agent, file_index)) {
-    standing.text = {memory.data, size};
-    standing.published_at_wall = facts.modified_at_wall;
-    standing.expires_at_wall = facts.accessed_at_wall;
-  }
-  return standing;
+// Whether what stands there was published for this very file, in this form.
+bool IsForThis(const Agent& agent, uint32_t file_index, const Standing& standing) {
+  return standing.size != 0 && standing.is_as_configured &&
+         standing.mark.fingerprint == FingerprintAt(agent, file_index);
 }
 
 // Whether what stands there may stay: it holds this very token, or one that an agent before us got
 // for the same purpose and that lives longer.
 bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
   const TokenState& token = TokenStateOf(agent, file_index);
-  const Standing standing = StandingRead(agent, platform, file_index);
+  Standing standing;
+  const uint32_t slot = StandingRead(agent, platform, file_index, &standing);
   const SecretBytes wanted = RingToken(agent.ring, token.slot);
-  const bool is_same =
-      Find(standing.text, std::string_view(wanted.data, wanted.size)) != standing.text.size();
-  const Duration life = standing.expires_at_wall - ClockWall(platform);
-  const bool is_newer = !standing.text.empty() && life.ms > 0 && life <= kMarkLifeMax &&
-                        standing.expires_at_wall.unix_s > token.expires_at_wall.unix_s;
-  RingRetire(agent.ring, standing.slot);
-  return is_same || is_newer;
+  const std::string_view text(RingSpan(agent.ring, slot).data, standing.size);
+  const bool is_same = Find(text, std::string_view(wanted.data, wanted.size)) != text.size();
+  RingRetire(agent.ring, slot);
+  const Duration life = standing.mark.expires_at_wall - ClockWall(platform);
+  const bool is_newer = life.ms > 0 && life <= kMarkLifeMax &&
+                        standing.mark.expires_at_wall.unix_s > token.expires_at_wall.unix_s;
+  return IsForThis(agent, file_index, standing) && (is_same || is_newer);
 }
 
 void Failed(Agent& agent, Platform& platform, uint32_t file_index, Status failure) {
@@ -137,7 +129,7 @@ void Succeeded(Agent& agent, Platform& platform, uint32_t file_index, bool is_wr
   state.failure_count = 0;
   ReportFile(agent, LogLevel::kInfo, is_written ? "published" : "unchanged", file_index);
   LogNumber(agent.line, "expires_on", TokenStateOf(agent, file_index).expires_at_wall.unix_s);
-  ReportSend(agent, platform, LogLevel::kInfo);
+  ReportSend(agent, platform);
 }
 
 void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
@@ -148,7 +140,7 @@ void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
     return;
   }
   Content content{&file, FieldsOf(agent, file.token_index)};
-  const FileMark mark{token.expires_at_wall, FingerprintAt(agent, file_index)};
+  const FileMark mark{ClockWall(platform), token.expires_at_wall, FingerprintAt(agent, file_index)};
   const Status published =
       FilePublish(platform, TargetOf(agent, file_index), mark, {ContentWrite, &content});
   if (published.ok()) {
@@ -162,9 +154,9 @@ void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
 Status Clear(Agent& agent, Platform& platform, uint32_t file_index, bool leave_empty) {
   FileState& state = agent.files[file_index];
   const FileTarget target = TargetOf(agent, file_index);
-  const Status cleared =
-      leave_empty ? FilePublish(platform, target, {WallTime{0}, 0}, {NothingWrite, nullptr})
-                  : FileWithdraw(platform, target);
+  const Status cleared = leave_empty
+                             ? FilePublish(platform, target, FileMark{}, {NothingWrite, nullptr})
+                             : FileWithdraw(platform, target);
   if (cleared.ok()) {
     state.is_known = true;
   }
@@ -231,7 +223,7 @@ bool PublicationExpire(Agent& agent, Platform& platform, uint32_t token_index) {
       continue;
     }
     ReportFile(agent, LogLevel::kWarning, "expired_file_cleared", index);
-    ReportSend(agent, platform, LogLevel::kWarning);
+    ReportSend(agent, platform);
   }
   return is_done;
 }
@@ -244,23 +236,24 @@ void PublicationStop(Agent& agent, Platform& platform, uint32_t file_index) {
 
 void PublicationInherit(Agent& agent, Platform& platform) {
   for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
-    const Standing standing = StandingRead(agent, platform, index);
-    RingRetire(agent.ring, standing.slot);
-    if (standing.text.empty()) continue;
-    const Duration life = standing.expires_at_wall - ClockWall(platform);
-    if (life > kMarkLifeMax) continue;  // the clock has not been set yet
     TokenState& token = agent.tokens[ConfigOf(agent).files[index].token_index];
+    if (token.slot != kSlotNone) continue;
+    Standing standing;
+    RingRetire(agent.ring, StandingRead(agent, platform, index, &standing));
+    const Duration life = standing.mark.expires_at_wall - ClockWall(platform);
+    // Beyond the longest life, the clock has not been set yet.
+    if (standing.size == 0 || life > kMarkLifeMax) continue;
     token.expires_at = Earliest(token.expires_at, agent.now + Greatest(life, kInheritedLifeMin));
   }
 }
 
 bool PublicationIsGood(Agent& agent, Platform& platform, uint32_t file_index) {
-  const Standing standing = StandingRead(agent, platform, file_index);
-  RingRetire(agent.ring, standing.slot);
-  if (standing.text.empty()) return false;
+  Standing standing;
+  RingRetire(agent.ring, StandingRead(agent, platform, file_index, &standing));
+  if (!IsForThis(agent, file_index, standing)) return false;
   // A clock that stands before the publication, or proves a life that no token has, is not set.
-  const Duration life = standing.expires_at_wall - standing.published_at_wall;
-  const Duration age = ClockWall(platform) - standing.published_at_wall;
+  const Duration life = standing.mark.expires_at_wall - standing.mark.published_at_wall;
+  const Duration age = ClockWall(platform) - standing.mark.published_at_wall;
   if (life.ms <= 0 || life > kMarkLifeMax || age.ms < 0) return false;
   return age.ms < life.ms / 100 * TokenOf(agent, file_index).refresh_at_percent;
 }
@@ -270,11 +263,10 @@ Status PublicationPrint(Agent& agent, Platform& platform, uint32_t token_index) 
   PartWriter writer;
   writer.flush = PartFlush;
   writer.context = &target;
-  const Format format = agent.command->format;
-  TRY(FormatToken(format, {}, FieldsOf(agent, token_index), writer));
-  if (format != Format::kRaw) return kOk;
-  const FormatPart newline{"\n", 1};
-  return PartFlush(&target, &newline, 1);
+  // A terminal wants a line's end, which the file of a raw token doesn't have.
+  const bool is_raw = agent.command->format == Format::kRaw;
+  const Format format = is_raw ? Format::kTemplate : agent.command->format;
+  return FormatToken(format, "{access_token}\n", FieldsOf(agent, token_index), writer);
 }
 
 }  // namespace miagent

@@ -26,8 +26,8 @@ bool PublicationExpire(Agent& agent, Platform& platform, uint32_t token_index);
 // The agent stops, or a reload dropped the file: applies its on_stop.
 void PublicationStop(Agent& agent, Platform& platform, uint32_t file_index);
 
-// At the start of `run`: takes over the expiry of what an agent before this one left in the files,
-// by their marks, so that on_expiry is kept even if no answer ever comes.
+// At the start of `run`, and after a reload: a token that isn't there yet takes over the expiry of
+// what stands in its files, by their marks, so that on_expiry is kept even if no answer ever comes.
 void PublicationInherit(Agent& agent, Platform& platform);
 
 // `once`: whether the file holds a good token that isn't due for a refresh, by the mark on it.

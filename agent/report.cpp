@@ -9,7 +9,7 @@ namespace {
 
 struct ErrnoText {
   int32_t error;
-  const char* text;
+  char text[26];
 };
 
 // The errno values that users of this program can do something about.
@@ -66,7 +66,7 @@ TextWriter& CommandLineBegin(Agent& agent) {
 }  // namespace
 
 void FailureDescribe(TextWriter& writer, Status failure, const ErrorAnswer* error) {
-  const FaultFacts& facts = FaultLookUp(failure.fault);
+  const FaultFacts facts = FaultLookUp(failure.fault);
   Append(writer, facts.what);
   std::string_view remedy;
   if (DetailIsHttpStatus(failure.fault)) {
@@ -91,6 +91,7 @@ void FailureDescribe(TextWriter& writer, Status failure, const ErrorAnswer* erro
 }
 
 void ReportToken(Agent& agent, LogLevel level, std::string_view event, uint32_t token_index) {
+  if (agent.mode != Mode::kRun || level > ConfigOf(agent).log_level) return LogSkip(agent.line);
   LogBegin(agent.line, level, event);
   if (token_index != kTokenNone) LogText(agent.line, "token", TokenAt(agent, token_index).name);
 }
@@ -101,10 +102,8 @@ void ReportFile(Agent& agent, LogLevel level, std::string_view event, uint32_t f
   LogText(agent.line, "file", file.path);
 }
 
-void ReportSend(Agent& agent, Platform& platform, LogLevel level) {
-  if (agent.mode == Mode::kRun && level <= ConfigOf(agent).log_level) {
-    LogWrite(platform, LogEnd(agent.line));
-  }
+void ReportSend(Agent& agent, Platform& platform) {
+  if (agent.line.is_wanted) LogWrite(platform, LogEnd(agent.line));
 }
 
 void ReportTokenFailure(Agent& agent, Platform& platform, uint32_t token_index, Status failure,
@@ -122,7 +121,7 @@ void ReportTokenFailure(Agent& agent, Platform& platform, uint32_t token_index, 
     LogText(agent.line, "endpoint", token.endpoint.authority);
     LogNumber(agent.line, "retry_in_s", retry_in.ms / 1000);
     LogText(agent.line, "reason", text.text());
-    ReportSend(agent, platform, level);
+    ReportSend(agent, platform);
     return;
   }
   TextWriter& line = CommandLineBegin(agent);
@@ -146,7 +145,7 @@ void ReportFileFailure(Agent& agent, Platform& platform, uint32_t file_index, St
   if (agent.mode == Mode::kRun) {
     ReportFile(agent, LogLevel::kError, "publish_failed", file_index);
     LogText(agent.line, "reason", text.text());
-    ReportSend(agent, platform, LogLevel::kError);
+    ReportSend(agent, platform);
     return;
   }
   ReportFailure(agent, platform, FileAt(agent, file_index).path, failure);

@@ -14,7 +14,7 @@ namespace miagent {
 // sends it if the configuration's level asks for it.
 void ReportToken(Agent& agent, LogLevel level, std::string_view event, uint32_t token_index);
 void ReportFile(Agent& agent, LogLevel level, std::string_view event, uint32_t file_index);
-void ReportSend(Agent& agent, Platform& platform, LogLevel level);
+void ReportSend(Agent& agent, Platform& platform);
 
 // A failure of a request for a token: a log line for `run`; `miagent: token NAME: …` for commands.
 void ReportTokenFailure(Agent& agent, Platform& platform, uint32_t token_index, Status failure,

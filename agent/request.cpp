@@ -92,7 +92,7 @@ void Recover(Agent& agent, Platform& platform, uint32_t token_index) {
   ReportToken(agent, LogLevel::kInfo, "recovered", token_index);
   LogNumber(agent.line, "failures", token.failure_count);
   LogNumber(agent.line, "outage_s", (agent.now - token.failing_since).ms / 1000);
-  ReportSend(agent, platform, LogLevel::kInfo);
+  ReportSend(agent, platform);
   token.failure_count = 0;
   token.failure = kOk;
 }
@@ -137,7 +137,7 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
   LogText(agent.line, "result", is_same ? "same" : is_older ? "older" : "new");
   LogNumber(agent.line, "remaining_s", answer.remaining.ms / 1000);
   LogNumber(agent.line, "refresh_in_s", (token.attempt_at - agent.now).ms / 1000);
-  ReportSend(agent, platform, LogLevel::kInfo);
+  ReportSend(agent, platform);
 }
 
 // Reads a complete answer.
@@ -199,6 +199,8 @@ void Begin(Agent& agent, Platform& platform, uint32_t token_index) {
   TextWriter writer{request.bytes, sizeof(request.bytes)};
   SourceLookUp(config.source).write_request(config.endpoint, query, writer);
   CHECK(!writer.overflowed);
+  const auto size = static_cast<uint32_t>(writer.size);
+  if (size > request.touched_size) request.touched_size = size;
   request.token_index = token_index;
   request.slot = RingReserve(agent.ring, ConfigOf(agent).token_count);
   request.sent_at = agent.now;

@@ -126,9 +126,10 @@ struct FileFacts {
   uint32_t mode = 0;  // permission bits, with set-id
   bool is_regular = false;
   uint64_t size = 0;  // bytes
-  WallTime modified_at_wall;
   WallTime accessed_at_wall;
-  uint32_t accessed_ns = 0;  // nanoseconds of the access time's second
+  WallTime modified_at_wall;
+  uint32_t accessed_ns = 0;  // nanoseconds of the times' seconds
+  uint32_t modified_ns = 0;
 };
 
 // Opens a directory. A symbolic link as the last component is refused (ELOOP or ENOTDIR), and so
@@ -165,9 +166,14 @@ IoResult FileWrite(Platform& platform, File file, const ConstPart* parts, size_t
 IoResult FileSetOwner(Platform& platform, File file, uint32_t uid, uint32_t gid);
 IoResult FileSetMode(Platform& platform, File file, uint32_t mode);
 
-// Sets the access time, nanoseconds too; the modification time stays. 32-bit times of old file
-// systems may cut it.
-IoResult FileSetAccessTime(Platform& platform, File file, WallTime time, uint32_t ns);
+// Sets both times of a file. File systems with coarser times cut them.
+struct FileTimes {
+  WallTime accessed_at_wall;
+  WallTime modified_at_wall;
+  uint32_t accessed_ns = 0;
+  uint32_t modified_ns = 0;
+};
+IoResult FileSetTimes(Platform& platform, File file, const FileTimes& times);
 IoResult FileSync(Platform& platform, File file);
 void FileClose(Platform& platform, File file);
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "agent/base/check.h"
+#include "agent/base/array.h"  // declares CheckFailed; check.h would redefine doctest's CHECK
 
 namespace miagent {
 

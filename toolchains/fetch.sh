@@ -35,6 +35,7 @@ HasPinnedFiles() {
 }
 
 # ---- Debian's archive ------------------------------------------------------------------------
+# A mirror whose lists are old will do: what is taken has a hash of its own.
 
 # The mirror that this machine takes its own release from.
 DebianMirror() {
@@ -65,8 +66,9 @@ Apt() {
     -oDir::Etc::sourcelist="$lists/sources.list" -oDir::Etc::sourceparts=/dev/null \
     -oDir::Etc::preferences=/dev/null -oDir::Etc::preferencesparts=/dev/null \
     -oDir::State::Lists="$lists/lists" -oDir::State::status=/dev/null -oDir::Cache="$lists/cache" \
-    -oAPT::Sandbox::User="$(id -un)" -oAPT::Architecture="$architecture" \
+    -oAPT::Sandbox::User=root -oAPT::Architecture="$architecture" \
     -oAPT::Architectures="$architecture" -oAcquire::Languages=none -oAcquire::Retries=3 \
+    -oAcquire::Check-Valid-Until=false \
     -oDebug::NoLocking=1 "$@"
 }
 

@@ -62,7 +62,7 @@ string(APPEND _c_includes " -idirafter ${_kernel_headers}")
 list(JOIN MIAGENT_MACHINE_FLAGS " " _machine)
 set(_common "--target=${MIAGENT_PROCESSOR}-linux-musl ${_machine} -nostdinc -fPIE \
 -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
--fomit-frame-pointer -fno-plt -fno-ident -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -Wno-unused-command-line-argument")
+-fomit-frame-pointer -fno-ident -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -Wno-unused-command-line-argument")
 # The two macros of glibc that libstdc++'s configuration for it leaks.
 set(_leaks "\"-D__GLIBC_PREREQ(a,b)=0\" -D__locale_t=locale_t -D_GLIBCXX_GTHREAD_USE_WEAK=0")
 set(CMAKE_C_FLAGS_INIT "${_common}${_c_includes}")
@@ -81,6 +81,6 @@ set(_link "<CMAKE_C_COMPILER> --target=${MIAGENT_PROCESSOR}-linux-musl ${_machin
 <LINK_LIBRARIES> -Wl,--start-group ${_lib}/libc.a ${_libgcc} -Wl,--end-group ${_lib}/crtn.o")
 set(CMAKE_C_LINK_EXECUTABLE "${_link}")
 set(CMAKE_CXX_LINK_EXECUTABLE "${_link}")
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack,-z,text \
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-O2,--gc-sections,-z,relro,-z,now,-z,noexecstack,-z,text \
 -Wl,-z,noseparate-code,--no-rosegment,--build-id=none,--icf=all,--hash-style=gnu,--no-eh-frame-hdr -Wl,--pack-dyn-relocs=relr")
 set(MIAGENT_STATIC_MUSL ON)

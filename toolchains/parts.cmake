@@ -6,6 +6,8 @@
 function(MiagentPart name)
   string(TOUPPER "${name}" upper)
   set(own "${FETCHCONTENT_SOURCE_DIR_${upper}}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+    "${MIAGENT_TOOLCHAINS}/parts/${name}.pin")
   if(own)
     file(STRINGS "${MIAGENT_TOOLCHAINS}/parts/${name}.pin" lines REGEX "^file ")
     foreach(line IN LISTS lines)

@@ -17,6 +17,14 @@ std::string_view SliceFrom(std::string_view text, size_t offset) {
   return {text.data() + offset, text.size() - offset};
 }
 
+bool IsName(std::string_view text, const char* name) {
+  for (const char c : text) {
+    if (c != *name || c == '\0') return false;
+    ++name;
+  }
+  return *name == '\0';
+}
+
 bool EqualIgnoreCase(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (size_t index = 0; index < a.size(); ++index) {
@@ -49,21 +57,20 @@ size_t Find(std::string_view text, std::string_view wanted, size_t from) {
 
 size_t SkipPlain(std::string_view text, size_t from) {
   CHECK(from <= text.size());
-  // Eight bytes at a time: where none has its high bit set, a sum or difference below has it set
-  // in a byte that isn't plain, and in none before that.
-  using Word __attribute__((may_alias, aligned(1))) = uint64_t;
-  constexpr uint64_t kOnes = 0x0101010101010101U;
+  const auto is_odd = [](char c) -> bool {
+    return (c < 0x21) | (c > 0x7E) | (c == '"') | (c == '\\');
+  };
   size_t index = from;
-  for (; text.size() - index >= sizeof(uint64_t); index += sizeof(uint64_t)) {
-    const uint64_t word = *reinterpret_cast<const Word*>(text.data() + index);
-    const uint64_t found = word | (word + kOnes) | (word - kOnes * 0x21) |
-                           ((word ^ (kOnes * '"')) - kOnes) | ((word ^ (kOnes * '\\')) - kOnes);
-    if ((found & (kOnes * 0x80)) != 0) break;
-  }
-  for (; index < text.size(); ++index) {
-    const char c = text[index];
-    if (c < 0x21 || c > 0x7E || c == '"' || c == '\\') break;
-  }
+  // Without branches, the loop over a block becomes a vector's instructions.
+  const auto is_plain_block = [&](size_t size) {
+    uint8_t odd = 0;
+    if (text.size() - index < size) return false;
+    for (size_t at = 0; at < size; ++at) odd |= is_odd(text[index + at]) ? 1 : 0;
+    return odd == 0;
+  };
+  while (is_plain_block(16)) index += 16;
+  if (is_plain_block(8)) index += 8;
+  while (index < text.size() && !is_odd(text[index])) ++index;
   return index;
 }
 
@@ -103,7 +110,14 @@ void Append(TextWriter& writer, std::string_view text) {
   writer.size += count;
 }
 
-void Append(TextWriter& writer, char c) { Append(writer, std::string_view(&c, 1)); }
+void Append(TextWriter& writer, char c) {
+  CHECK(writer.size <= writer.capacity);
+  if (writer.size == writer.capacity) {
+    writer.overflowed = true;
+  } else {
+    writer.data[writer.size++] = c;
+  }
+}
 
 void AppendDecimal(TextWriter& writer, int64_t value) {
   char digits[20];
@@ -128,10 +142,12 @@ void AppendOctal(TextWriter& writer, uint32_t value) {
 }
 
 void AppendHex(TextWriter& writer, uint64_t value, uint32_t digit_count) {
-  CHECK(digit_count <= 16);
-  for (uint32_t index = digit_count; index > 0; --index) {
-    Append(writer, "0123456789abcdef"[(value >> (4 * (index - 1))) & 15]);
+  char digits[16];
+  CHECK(digit_count <= sizeof(digits));
+  for (uint32_t index = digit_count; index > 0; value >>= 4) {
+    digits[--index] = "0123456789abcdef"[value & 15];
   }
+  Append(writer, std::string_view(digits, digit_count));
 }
 
 void AppendPrintable(TextWriter& writer, std::string_view text) {

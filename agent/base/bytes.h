@@ -36,6 +36,8 @@ std::string_view Slice(std::string_view text, size_t offset, size_t size);
 // `text` from `offset` to its end. CHECKs that offset is inside or at the end.
 std::string_view SliceFrom(std::string_view text, size_t offset);
 
+// Whether `text` is the NUL-terminated `name`: for tables of names, most of which differ early.
+bool IsName(std::string_view text, const char* name);
 bool EqualIgnoreCase(std::string_view a, std::string_view b);  // ASCII letters only
 bool StartsWith(std::string_view text, std::string_view prefix);
 bool EndsWith(std::string_view text, std::string_view suffix);

@@ -1,5 +1,7 @@
 #include "agent/base/status.h"
 
+#include <utility>
+
 #include "agent/base/check.h"
 
 namespace miagent {
@@ -76,11 +78,23 @@ constexpr FaultFacts kFaults[] = {
 static_assert(sizeof(kFaults) / sizeof(kFaults[0]) == static_cast<uint32_t>(Fault::kCount),
               "each fault has its row, in the order of the enum");
 
+// The rows, a table for each column: of texts alone, the compiler keeps distances and not
+// addresses, which would each be relocated at every start.
+template <size_t... kIndex>
+FaultFacts RowOf(uint32_t index, std::index_sequence<kIndex...>) {
+  static constexpr uint8_t kExitCodes[] = {kFaults[kIndex].exit_code...};
+  static constexpr Remedy kRemedies[] = {kFaults[kIndex].remedy...};
+  static constexpr const char* kWhats[] = {kFaults[kIndex].what...};
+  static constexpr const char* kAdvices[] = {kFaults[kIndex].advice...};
+  return {kExitCodes[index], kRemedies[index], kWhats[index], kAdvices[index]};
+}
+
 }  // namespace
 
-const FaultFacts& FaultLookUp(Fault fault) {
+FaultFacts FaultLookUp(Fault fault) {
   CHECK(fault < Fault::kCount);
-  return kFaults[static_cast<uint32_t>(fault)];
+  return RowOf(static_cast<uint32_t>(fault),
+               std::make_index_sequence<static_cast<size_t>(Fault::kCount)>());
 }
 
 }  // namespace miagent

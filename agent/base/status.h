@@ -75,7 +75,7 @@ struct FaultFacts {
   const char* advice;           // what to do about it; may be empty
 };
 
-const FaultFacts& FaultLookUp(Fault fault);
+FaultFacts FaultLookUp(Fault fault);
 
 struct [[nodiscard]] Status {
   Fault fault = Fault::kNone;

@@ -105,7 +105,7 @@ Status OptionTake(Line& line, std::string_view argument) {
   const bool has_value = argument.size() > name_size;
   const char* const value = has_value ? argument.data() + name_size + (is_long ? 1 : 0) : nullptr;
   for (uint32_t index = 0; index < kOptionCount; ++index) {
-    if (kOptions[index].name != name) continue;
+    if (!IsName(name, kOptions[index].name)) continue;
     if ((kOptions[index].command_bits & Bit(line.command->id)) == 0) break;
     return ValueTake(line, index, value);
   }
@@ -240,11 +240,12 @@ Status CommandParse(uint32_t argument_count, const char* const* arguments, Comma
   if (line.name == "-h" || line.name == "--help") return PlainParse(line, CommandId::kHelp, 0);
   if (line.name == "--version") return PlainParse(line, CommandId::kVersion, 0);
   uint32_t index = 0;
-  if (ChoiceFind(line.name, kCommandsAbsent, &index)) {
-    return Refuse(line, "this build has no command ~", line.name);
-  }
   if (!ChoiceFind(line.name, kCommands, &index)) {
-    return Refuse(line, "there is no command ~: expected run, once, get, check or help", line.name);
+    const bool is_absent = ChoiceFind(line.name, kCommandsAbsent, &index);
+    return Refuse(line,
+                  is_absent ? "this build has no command ~"
+                            : "there is no command ~: expected run, once, get, check or help",
+                  line.name);
   }
   command->id = static_cast<CommandId>(index);
   if (command->id == CommandId::kHelp) return PlainParse(line, CommandId::kHelp, 1);

@@ -1,7 +1,7 @@
 // A word out of a closed list, written as people read it: `raw|json|env`.
 //
-// Purpose: one text is both the list that a value is looked up in and what a message says was
-//          expected.
+// Purpose: one text is the list that a value is looked up in, what a message says was expected, and
+//          the names of the values.
 #pragma once
 
 #include <cstdint>
@@ -11,5 +11,8 @@ namespace miagent {
 
 // The position of `word` in `choices`, which are separated by `|`. False where it isn't there.
 [[nodiscard]] bool ChoiceFind(std::string_view word, std::string_view choices, uint32_t* index);
+
+// The word at a position, which CHECKs that there is one.
+std::string_view ChoiceAt(std::string_view choices, uint32_t index);
 
 }  // namespace miagent

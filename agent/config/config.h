@@ -28,6 +28,12 @@ enum class Format : uint8_t { kRaw, kJson, kEnv, kHeader, kTemplate };
 enum class ExpiryPolicy : uint8_t { kRemove, kKeep, kEmpty };
 enum class StopPolicy : uint8_t { kKeep, kRemove };
 
+// Their words in the configuration, in the order of the enums (choice.h).
+inline constexpr char kLogLevelChoices[] = "error|warning|info|debug";
+inline constexpr char kFormatChoices[] = "raw|json|env|header|template";
+inline constexpr char kExpiryChoices[] = "remove|keep|empty";
+inline constexpr char kStopChoices[] = "keep|remove";
+
 struct TokenConfig {
   std::string_view name;
   std::string_view resource;         // the URI, short names resolved

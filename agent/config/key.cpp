@@ -47,8 +47,7 @@ void SetLog(Reading& reading, std::string_view value) {
 }
 
 void SetLogLevel(Reading& reading, std::string_view value) {
-  reading.config->log_level =
-      static_cast<LogLevel>(Choose(reading, value, "error|warning|info|debug"));
+  reading.config->log_level = static_cast<LogLevel>(Choose(reading, value, kLogLevelChoices));
 }
 
 void SetTimeout(Reading& reading, std::string_view value) {
@@ -143,8 +142,7 @@ void SetToken(Reading& reading, std::string_view value) {
 }
 
 void SetFormat(Reading& reading, std::string_view value) {
-  CurrentFile(reading).format =
-      static_cast<Format>(Choose(reading, value, "raw|json|env|header|template"));
+  CurrentFile(reading).format = static_cast<Format>(Choose(reading, value, kFormatChoices));
 }
 
 void SetTemplate(Reading& reading, std::string_view value) {
@@ -196,11 +194,11 @@ void SetMode(Reading& reading, std::string_view value) {
 
 void SetOnExpiry(Reading& reading, std::string_view value) {
   CurrentFile(reading).on_expiry =
-      static_cast<ExpiryPolicy>(Choose(reading, value, "remove|keep|empty"));
+      static_cast<ExpiryPolicy>(Choose(reading, value, kExpiryChoices));
 }
 
 void SetOnStop(Reading& reading, std::string_view value) {
-  CurrentFile(reading).on_stop = static_cast<StopPolicy>(Choose(reading, value, "keep|remove"));
+  CurrentFile(reading).on_stop = static_cast<StopPolicy>(Choose(reading, value, kStopChoices));
 }
 
 enum class Empty : uint8_t { kRefused, kUnset };  // what an empty value means
@@ -250,7 +248,7 @@ static_assert(kKeyCount < kConfigKeyCountMax, "each key has its bit, and no key 
 uint32_t KeyFind(const Reading& reading, std::string_view name) {
   uint32_t index = 0;
   while (index < kKeyCount &&
-         (kKeys[index].section != reading.section || kKeys[index].name != name)) {
+         (kKeys[index].section != reading.section || !IsName(name, kKeys[index].name))) {
     ++index;
   }
   return index;
@@ -308,7 +306,7 @@ bool KeyIsGiven(const Reading& reading, const char* name) {
 }
 
 bool KeyIsFailed(const Reading& reading, const char* name) {
-  return (reading.keys_failed >> KeyFind(reading, name) & 1) != 0;
+  return reading.keys_failed != 0 && (reading.keys_failed >> KeyFind(reading, name) & 1) != 0;
 }
 
 uint32_t KeyLine(const Reading& reading, const char* name) {

@@ -6,14 +6,14 @@
 namespace miagent {
 namespace {
 
+constexpr size_t kNameSize = 3;
 constexpr std::string_view kDayNames = "MonTueWedThuFriSatSun";
-constexpr std::string_view kDayNamesLong =
-    "Monday   Tuesday  WednesdayThursday Friday   Saturday Sunday   ";
+constexpr char kDayNameEnds[][7] = {"day", "sday", "nesday", "rsday", "day", "urday", "day"};
 constexpr std::string_view kMonthNames = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 // The forms of RFC 9110, 5.6.7. A lower-case letter stands for a field (FieldMatch), anything else
 // for itself.
-constexpr std::string_view kForms[] = {
+constexpr char kForms[][28] = {
     "a, dd bbb yyyy hh:mm:ss GMT",
     "A, dd-bbb-zz hh:mm:ss GMT",
     "a bbb ee hh:mm:ss yyyy",
@@ -50,27 +50,36 @@ constexpr int64_t DaysFromCivil(uint32_t year, uint32_t month, uint32_t day) {
 static_assert(DaysFromCivil(1970, 0, 1) == 0, "the epoch");
 static_assert(DaysFromCivil(2000, 1, 29) == 11016, "a leap day");
 
-// Takes a name of `name_size` bytes (blanks at its end apart) out of `names`.
-bool NameMatch(std::string_view& text, std::string_view names, size_t name_size, uint32_t* index) {
-  for (size_t offset = 0; offset < names.size(); offset += name_size) {
-    std::string_view name = Trim(Slice(names, offset, name_size));
-    if (!StartsWith(text, name)) continue;
-    text = SliceFrom(text, name.size());
-    *index = static_cast<uint32_t>(offset / name_size);
+// Takes one of the names, which are kNameSize bytes each.
+bool NameMatch(std::string_view& text, std::string_view names, uint32_t* index) {
+  if (text.size() < kNameSize) return false;
+  for (size_t offset = 0; offset < names.size(); offset += kNameSize) {
+    const char* const name = names.data() + offset;
+    if (text[0] != name[0] || text[1] != name[1] || text[2] != name[2]) continue;
+    text = SliceFrom(text, kNameSize);
+    *index = static_cast<uint32_t>(offset / kNameSize);
     return true;
   }
   return false;
 }
 
+// Takes the name of a day, or where `is_whole` all of it.
+bool DayMatch(std::string_view& text, bool is_whole) {
+  uint32_t day = 0;
+  if (!NameMatch(text, kDayNames, &day)) return false;
+  const std::string_view end = is_whole ? kDayNameEnds[day] : "";
+  if (!StartsWith(text, end)) return false;
+  text = SliceFrom(text, end.size());
+  return true;
+}
+
 // Takes one field off the front of `text`; `form` begins with the letters that stand for it.
 bool FieldMatch(std::string_view form, std::string_view& text, size_t* form_size, Fields* fields) {
   const char letter = form[0];
-  uint32_t ignored = 0;
   *form_size = 1;
-  if (letter == 'a') return NameMatch(text, kDayNames, 3, &ignored);
-  if (letter == 'A') return NameMatch(text, kDayNamesLong, 9, &ignored);
+  if (letter == 'a' || letter == 'A') return DayMatch(text, letter == 'A');
   while (*form_size < form.size() && form[*form_size] == letter) ++*form_size;
-  if (letter == 'b') return NameMatch(text, kMonthNames, 3, &fields->month);
+  if (letter == 'b') return NameMatch(text, kMonthNames, &fields->month);
   if (text.size() < *form_size) return false;
   std::string_view digits = Slice(text, 0, *form_size);
   text = SliceFrom(text, *form_size);

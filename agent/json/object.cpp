@@ -291,34 +291,40 @@ JsonKind KindOf(const jsmntok_t& part, std::string_view text) {
   return text[0] == 't' || text[0] == 'f' ? JsonKind::kBoolean : JsonKind::kNumber;
 }
 
-// Looks a name up among the members of the object that is part `container`.
-JsonFound MemberFind(const JsonObject& object, uint32_t container, std::string_view name,
-                     uint32_t* value_index) {
-  CHECK(!name.empty());
-  JsonFound found = JsonFound::kAbsent;
-  const jsmntok_t* const parts = &PartAt(object, container);
+// Looks names up among the members of the object that is part `container`; a name's value is the
+// part at its index (0: absent). False where one of them is there twice; its first value counts.
+bool MembersFind(const JsonObject& object, uint32_t container, const std::string_view* names,
+                 uint32_t name_count, uint32_t* value_indexes) {
+  bool is_once = true;
+  const jsmntok_t* const parts = &PartAt(object, 0);
   for (uint32_t index = container + 1; index < object.part_count; ++index) {
-    const jsmntok_t& part = parts[index - container];
-    if (part.parent != static_cast<int>(container)) continue;
-    if (static_cast<size_t>(part.end - part.start) < name.size()) continue;
-    const char first = object.document.data[part.start];
-    if (first != name[0] && first != '\\') continue;  // most names, at little cost
-    if (!NameEquals(PartText(object, index), name)) continue;
-    if (found == JsonFound::kOnce) return JsonFound::kTwice;
-    found = JsonFound::kOnce;
-    *value_index = index + 1;  // the shape is proven: a name's value follows it
+    if (parts[index].parent != static_cast<int>(container)) continue;
+    const std::string_view member = PartText(object, index);
+    const bool is_plain = Find(member, '\\') == member.size();
+    for (uint32_t name = 0; name < name_count; ++name) {
+      if (is_plain && (member.size() != names[name].size() || member[0] != names[name][0]))
+        continue;
+      if (!NameEquals(member, names[name])) continue;
+      if (value_indexes[name] != 0) is_once = false;
+      // The shape is proven: a name's value follows it.
+      if (value_indexes[name] == 0) value_indexes[name] = index + 1;
+    }
   }
-  return found;
+  return is_once;
+}
+
+void ValueRead(const JsonObject& object, uint32_t index, JsonValue* value) {
+  value->text = PartText(object, index);
+  value->kind = KindOf(PartAt(object, index), value->text);
 }
 
 JsonFound ValueFind(const JsonObject& object, uint32_t container, std::string_view name,
                     JsonValue* value) {
   uint32_t index = 0;
-  const JsonFound found = MemberFind(object, container, name, &index);
-  if (found == JsonFound::kAbsent) return found;
-  value->text = PartText(object, index);
-  value->kind = KindOf(PartAt(object, index), value->text);
-  return found;
+  const bool is_once = MembersFind(object, container, &name, 1, &index);
+  if (index == 0) return JsonFound::kAbsent;
+  ValueRead(object, index, value);
+  return is_once ? JsonFound::kOnce : JsonFound::kTwice;
 }
 
 }  // namespace
@@ -347,9 +353,20 @@ JsonFound JsonFind(const JsonObject& object, std::string_view name, JsonValue* v
 JsonFound JsonFindIn(const JsonObject& object, std::string_view outer, std::string_view name,
                      JsonValue* value) {
   uint32_t index = 0;
-  if (MemberFind(object, 0, outer, &index) != JsonFound::kOnce) return JsonFound::kAbsent;
+  if (!MembersFind(object, 0, &outer, 1, &index) || index == 0) return JsonFound::kAbsent;
   if (PartAt(object, index).type != JSMN_OBJECT) return JsonFound::kAbsent;
   return ValueFind(object, index, name, value);
+}
+
+bool JsonFindAll(const JsonObject& object, const std::string_view* names, uint32_t name_count,
+                 JsonValue* values) {
+  uint32_t indexes[kJsonNameCountMax] = {};
+  CHECK(name_count <= kJsonNameCountMax);
+  if (!MembersFind(object, 0, names, name_count, indexes)) return false;
+  for (uint32_t name = 0; name < name_count; ++name) {
+    if (indexes[name] != 0) ValueRead(object, indexes[name], &values[name]);
+  }
+  return true;
 }
 
 bool JsonUnescape(JsonObject& object, JsonValue value, std::string_view* text) {

@@ -48,7 +48,14 @@ enum class JsonFound : uint8_t { kAbsent, kOnce, kTwice };
 // they know; the value is then the first.
 JsonFound JsonFind(const JsonObject& object, std::string_view name, JsonValue* value);
 
-// The same among the members of the root's member `outer`, which must be an object (else kAbsent).
+// Looks several names up in one pass; `values` are in the order of `names`, and stay as they are
+// where the name is absent. False where one of them is there twice. At most kJsonNameCountMax.
+inline constexpr uint32_t kJsonNameCountMax = 16;
+[[nodiscard]] bool JsonFindAll(const JsonObject& object, const std::string_view* names,
+                               uint32_t name_count, JsonValue* values);
+
+// Looks a name up among the members of the root's member `outer`, which must be an object (else
+// kAbsent).
 JsonFound JsonFindIn(const JsonObject& object, std::string_view outer, std::string_view name,
                      JsonValue* value);
 

@@ -39,6 +39,9 @@ bool TemporaryNameRead(std::string_view name, uint32_t* pid) {
   return true;
 }
 
+// The modification time's nanoseconds for an access time's: that both fit is no accident.
+uint32_t MarkComplement(uint32_t fingerprint) { return kFingerprintMax - 1 - fingerprint; }
+
 Status FileFault(IoResult result) {
   return result.ok() ? kOk : Status{Fault::kFileWrite, result.error};
 }
@@ -49,7 +52,9 @@ Status FileFill(Platform& platform, File file, const FileTarget& target, const F
   TRY(FileFault(FileSetOwner(platform, file, target.uid, target.gid)));
   TRY(FileFault(FileSetMode(platform, file, target.mode)));
   TRY(content.write(content.context, platform, file));
-  TRY(FileFault(FileSetAccessTime(platform, file, mark.expires_at_wall, mark.fingerprint)));
+  const FileTimes times{mark.expires_at_wall, mark.published_at_wall, mark.fingerprint,
+                        MarkComplement(mark.fingerprint)};
+  TRY(FileFault(FileSetTimes(platform, file, times)));
   if (!on_memory_fs) TRY(FileFault(FileSync(platform, file)));
   return kOk;
 }
@@ -183,9 +188,8 @@ Status FileSweep(Platform& platform, const FileTarget& target) {
   return listed.ok() ? kOk : Status{Fault::kDirectoryOpen, listed.error};
 }
 
-Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, size_t* size,
-                    FileFacts* facts) {
-  *size = 0;
+Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, Standing* standing) {
+  *standing = Standing{};
   Directory directory;
   DirectoryFacts directory_facts;
   TRY(DirectoryGate(platform, target.directory, target.require_memory_fs, &directory,
@@ -196,12 +200,16 @@ Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, s
   if (opened.error == ENOENT || opened.error == ELOOP) return kOk;
   if (!opened.ok()) return {Fault::kFileRead, opened.error};
   Status status;
-  const IoResult inspected = FileInspect(platform, file, facts);
+  FileFacts facts;
+  const IoResult inspected = FileInspect(platform, file, &facts);
   if (!inspected.ok()) {
     status = {Fault::kFileRead, inspected.error};
-  } else if (facts->is_regular && facts->mode == target.mode && facts->owner_uid == target.uid &&
-             facts->group_gid == target.gid && facts->size <= memory.size) {
-    status = ReadAll(platform, file, memory, size);
+  } else if (facts.is_regular && facts.size <= memory.size && facts.accessed_ns < kFingerprintMax &&
+             facts.modified_ns == MarkComplement(facts.accessed_ns)) {
+    standing->mark = {facts.modified_at_wall, facts.accessed_at_wall, facts.accessed_ns};
+    standing->is_as_configured =
+        facts.mode == target.mode && facts.owner_uid == target.uid && facts.group_gid == target.gid;
+    status = ReadAll(platform, file, memory, &standing->size);
   }
   FileClose(platform, file);
   return status;

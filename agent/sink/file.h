@@ -5,12 +5,13 @@
 // Owns:    nothing between calls: the directory is opened, judged by its descriptor, used and
 //          closed within each, so that a directory that was replaced or mounted over meanwhile is
 //          noticed, and no file system is kept busy.
-// Clock:   the access time of a published file is set to the token's expiry, and its nanoseconds
-//          to a fingerprint of what the token is for. So `once` knows without a request, and with
-//          no state beside the file, whether the file is still good, whatever the token looks
-//          like; `stat -c %x FILE` shows it to anybody. (Reading doesn't change an access time
-//          that lies in the future where the file system is mounted relatime, the default, or
-//          noatime. Where it does, the file counts as unknown and a request is made.)
+// Clock:   a published file carries a mark in its times: the access time is the token's expiry,
+//          the modification time its publication, and the nanoseconds of both hold a fingerprint
+//          of what the file is for. So `once` knows without a request, and with no state beside
+//          the file, whether it is still good, whatever the token looks like; `stat -c %x FILE`
+//          shows the expiry to anybody. Whoever writes to the file breaks the mark. (Reading
+//          doesn't move an access time that lies in the future where the file system is mounted
+//          relatime, the default, or noatime. Where it does, the file counts as unknown.)
 // Errors:  kDirectory… for the gate; kFileWrite, kFileRead with the errno value. After any of
 //          them the published file is as it was, and no temporary file is left.
 // Never:   writes in place; follows a link in the last component of either path.
@@ -34,10 +35,11 @@ struct FileTarget {
   bool require_memory_fs;
 };
 
-// What a published file says of its token.
+// What the times of a published file say of its token.
 struct FileMark {
-  WallTime expires_at_wall;   // access time
-  uint32_t fingerprint;       // access time's nanoseconds, below kFingerprintMax
+  WallTime published_at_wall;
+  WallTime expires_at_wall;
+  uint32_t fingerprint = 0;   // of what the file is for; below kFingerprintMax
 };
 
 inline constexpr uint32_t kFingerprintMax = 1000000000;
@@ -70,10 +72,15 @@ Status FileWithdraw(Platform& platform, const FileTarget& target);
 // Removes what agents that were killed left in the target's directory.
 Status FileSweep(Platform& platform, const FileTarget& target);
 
-// Reads what stands in the target's place into `memory`, for a comparison. *size is 0 where there
-// is no such file, or it isn't one that FilePublish wrote for this target (another mode or owner,
-// too large, not a regular file).
-Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, size_t* size,
-                    FileFacts* facts);
+// What stands in a target's place.
+struct Standing {
+  size_t size = 0;            // of the content read; 0: nothing that bears a mark
+  FileMark mark;
+  bool is_as_configured = false;  // its mode and owner are the target's
+};
+
+// Reads what stands in the target's place into `memory`. What bears no mark, isn't a regular file
+// or is too large counts as nothing.
+Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, Standing* standing);
 
 }  // namespace miagent

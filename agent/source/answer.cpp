@@ -95,11 +95,7 @@ Status TokenAnswerRead(Span body, WallTime now, TokenAnswer* answer) {
   *answer = TokenAnswer{};
   TRY(JsonParse(body, &object));
   JsonValue values[kNameCount];  // null where the answer doesn't have the name
-  for (uint32_t name = 0; name < kNameCount; ++name) {
-    if (JsonFind(object, kNames[name], &values[name]) == JsonFound::kTwice) {
-      return {Fault::kJsonDuplicateName};
-    }
-  }
+  if (!JsonFindAll(object, kNames, kNameCount, values)) return {Fault::kJsonDuplicateName};
   const WallTime expires_on{NumberRead(values[kExpiresOn])};
   const WallTime not_before{NumberRead(values[kNotBefore])};
   const Duration expires_in = Seconds(NumberRead(values[kExpiresIn]));

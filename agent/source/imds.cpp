@@ -15,9 +15,9 @@ extern const SourceOps kSourceImds;
 
 namespace {
 
-constexpr std::string_view kBase = "http://169.254.169.254";
-constexpr std::string_view kPath = "/metadata/identity/oauth2/token";
-constexpr std::string_view kApiVersion = "2018-02-01";
+constexpr char kBase[] = "http://169.254.169.254";
+constexpr char kPath[] = "/metadata/identity/oauth2/token";
+constexpr char kApiVersion[] = "2018-02-01";
 
 const char* Resolve(std::string_view configured, const SourceEnvironment& environment,
                     Endpoint* endpoint, const char** culprit) {

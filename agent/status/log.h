@@ -18,10 +18,14 @@ namespace miagent {
 struct LogLine {
   char bytes[kLogLineSizeMax];
   TextWriter writer;
+  bool is_wanted;  // else nothing is composed
 };
 
 // Begins a line with its level and the event's name.
 void LogBegin(LogLine& line, LogLevel level, std::string_view event);
+
+// Begins a line that is not to be told.
+void LogSkip(LogLine& line);
 
 // Adds ` key=value`. A value with a blank or nothing in it is put in quotes; what isn't printable
 // is shown as `?`.

@@ -105,6 +105,7 @@ IoResult FileInspect(Platform&, File file, FileFacts* facts) {
   facts->modified_at_wall = {status.st_mtim.tv_sec};
   facts->accessed_at_wall = {status.st_atim.tv_sec};
   facts->accessed_ns = static_cast<uint32_t>(status.st_atim.tv_nsec);
+  facts->modified_ns = static_cast<uint32_t>(status.st_mtim.tv_nsec);
   return {};
 }
 
@@ -124,12 +125,13 @@ IoResult FileSetMode(Platform&, File file, uint32_t mode) {
   return Retry([&] { return fchmod(file.handle, mode & kModeMask); });
 }
 
-IoResult FileSetAccessTime(Platform&, File file, WallTime time, uint32_t ns) {
-  timespec times[2] = {};
-  times[0].tv_sec = static_cast<time_t>(time.unix_s);
-  times[0].tv_nsec = static_cast<int32_t>(ns);
-  times[1].tv_nsec = UTIME_OMIT;
-  return Retry([&] { return futimens(file.handle, times); });
+IoResult FileSetTimes(Platform&, File file, const FileTimes& times) {
+  timespec pair[2] = {};
+  pair[0].tv_sec = static_cast<time_t>(times.accessed_at_wall.unix_s);
+  pair[0].tv_nsec = static_cast<int32_t>(times.accessed_ns);
+  pair[1].tv_sec = static_cast<time_t>(times.modified_at_wall.unix_s);
+  pair[1].tv_nsec = static_cast<int32_t>(times.modified_ns);
+  return Retry([&] { return futimens(file.handle, pair); });
 }
 
 IoResult FileSync(Platform&, File file) {

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 
 #include "platform/linux/platform_linux.h"
 #include "platform/trap.h"
@@ -18,6 +17,7 @@ namespace miagent {
 namespace {
 
 constexpr unsigned kLockOnFault = 1;  // MLOCK_ONFAULT, linux/mman.h
+constexpr size_t kSignalSetSize = 8;    // the kernel's
 constexpr size_t kEntropySizeMax = 256;
 constexpr int kLogPatienceMs = 100;     // for a reader that is only slow
 
@@ -41,7 +41,12 @@ void PlatformStart(Platform& platform) {
   const uint64_t no_core[2] = {0, 0};  // the kernel's struct rlimit64
   syscall(SYS_prlimit64, 0, RLIMIT_CORE, no_core, nullptr);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  signal(SIGPIPE, SIG_IGN);
+  // By number too: musl's holds locks around it, and brings 1 KB of them and of abort.
+  const struct {
+    void (*handler)(int);
+    uint64_t rest[4];  // flags, restorer, mask: none, whatever their order on this processor
+  } ignore = {SIG_IGN, {}};
+  syscall(SYS_rt_sigaction, SIGPIPE, &ignore, nullptr, kSignalSetSize);
 }
 
 IoResult EntropyFill(Platform&, char* bytes, size_t size) {
@@ -69,8 +74,12 @@ bool ProcessIsAlive(Platform&, uint32_t pid) {
 }
 
 std::string_view EnvironmentGet(Platform&, const char* name) {
-  const char* value = getenv(name);
-  return value == nullptr ? std::string_view{} : std::string_view{value};
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    size_t size = 0;  // of what is the same in both
+    while (name[size] != '\0' && (*entry)[size] == name[size]) ++size;
+    if (name[size] == '\0' && (*entry)[size] == '=') return *entry + size + 1;
+  }
+  return {};
 }
 
 IoResult OutputWrite(Platform&, const ConstPart* parts, size_t part_count) {

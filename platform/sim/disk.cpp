@@ -241,6 +241,7 @@ IoResult WriteNow(Platform& world, SimOpen& open, const ConstPart* parts, size_t
   if (open.offset > file.size) file.size = open.offset;
   file.is_synced = false;
   file.modified_at_wall = SimWall(world);
+  file.modified_ns = static_cast<uint32_t>(world.now.boot_ms % 1000 * 1'000'000 + 1);
   return {0, total};
 }
 
@@ -464,6 +465,7 @@ IoResult FileInspect(Platform& world, File handle, FileFacts* facts) {
     facts->modified_at_wall = file.modified_at_wall;
     facts->accessed_at_wall = file.accessed_at_wall;
     facts->accessed_ns = file.accessed_ns;
+    facts->modified_ns = file.modified_ns;
   }
   return SimLeave(world, Verb::kFileInspect, result);
 }
@@ -505,17 +507,19 @@ IoResult FileSetMode(Platform& world, File handle, uint32_t mode) {
   return SimLeave(world, Verb::kFileSetMode, result);
 }
 
-IoResult FileSetAccessTime(Platform& world, File handle, WallTime time, uint32_t ns) {
+IoResult FileSetTimes(Platform& world, File handle, const FileTimes& times) {
   SimFile& file = FileOf(world, handle);
-  IoResult result{SimEnter(world, Verb::kFileSetAccessTime), 0};
+  IoResult result{SimEnter(world, Verb::kFileSetTimes), 0};
   if (result.ok() && world.process.uid != 0 && world.process.uid != file.owner_uid) {
     result.error = EPERM;
   }
   if (result.ok()) {
-    file.accessed_at_wall = time;
-    file.accessed_ns = ns;
+    file.accessed_at_wall = times.accessed_at_wall;
+    file.accessed_ns = times.accessed_ns;
+    file.modified_at_wall = times.modified_at_wall;
+    file.modified_ns = times.modified_ns;
   }
-  return SimLeave(world, Verb::kFileSetAccessTime, result);
+  return SimLeave(world, Verb::kFileSetTimes, result);
 }
 
 IoResult FileSync(Platform& world, File handle) {

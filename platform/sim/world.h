@@ -64,7 +64,7 @@ enum class Verb : uint8_t {
   kFileWrite,
   kFileSetOwner,
   kFileSetMode,
-  kFileSetAccessTime,
+  kFileSetTimes,
   kFileSync,
   kFileClose,
   kFileRename,
@@ -175,6 +175,7 @@ struct SimFile {
   WallTime modified_at_wall;
   WallTime accessed_at_wall;  // only set, never moved by reading, as where atime is after mtime
   uint32_t accessed_ns = 0;
+  uint32_t modified_ns = 0;
   char name[kSimNameSizeMax] = {};
 };
 

@@ -347,7 +347,7 @@ TEST_CASE("what a listing visits may be removed meanwhile") {
   DirectoryClose(platform, sweep.directory);
 }
 
-TEST_CASE("mode, owner and access time are set as asked, the content's time stays") {
+TEST_CASE("mode, owner and both times are set as asked, and writing moves the content's time") {
   Fixture fixture;
   Platform& platform = fixture.platform();
   const Directory directory = Open(platform, fixture.DirectoryMake(0755));
@@ -358,7 +358,8 @@ TEST_CASE("mode, owner and access time are set as asked, the content's time stay
   REQUIRE(FileSetOwner(platform, file, uid, before.group_gid).ok());
   if (uid == 0) REQUIRE(FileSetOwner(platform, file, 12, 34).ok());
   REQUIRE(FileSetMode(platform, file, 0640).ok());
-  REQUIRE(FileSetAccessTime(platform, file, {4'102'444'800}, 123'456'789).ok());  // year 2100
+  const FileTimes times{{4'102'444'800}, {1'000'000'000}, 123'456'789, 987'654'321};  // year 2100
+  REQUIRE(FileSetTimes(platform, file, times).ok());
   FileFacts facts;
   REQUIRE(FileInspect(platform, file, &facts).ok());
   CHECK(facts.mode == 0640);
@@ -366,7 +367,13 @@ TEST_CASE("mode, owner and access time are set as asked, the content's time stay
   CHECK(facts.group_gid == (uid == 0 ? 34 : before.group_gid));
   CHECK(facts.accessed_at_wall.unix_s == 4'102'444'800);
   CHECK(facts.accessed_ns == 123'456'789);
-  CHECK(facts.modified_at_wall.unix_s == before.modified_at_wall.unix_s);
+  CHECK(facts.modified_at_wall.unix_s == 1'000'000'000);
+  CHECK(facts.modified_ns == 987'654'321);
+  WriteAll(platform, file, "x");
+  REQUIRE(FileInspect(platform, file, &facts).ok());
+  CHECK(facts.accessed_ns == 123'456'789);
+  CHECK(facts.modified_ns != 987'654'321);
+  CHECK(facts.modified_at_wall.unix_s >= before.modified_at_wall.unix_s);
   FileClose(platform, file);
   DirectoryClose(platform, directory);
 }

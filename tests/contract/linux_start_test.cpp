@@ -114,7 +114,7 @@ TEST_CASE("setting the access time leaves the modification time, to the nanoseco
   REQUIRE(utimensat(AT_FDCWD, path.c_str(), past, 0) == 0);
   File file;
   REQUIRE(FileOpen(fixture.platform(), path.c_str(), &file).ok());
-  REQUIRE(FileSetAccessTime(fixture.platform(), file, {3'000}, 3).ok());
+  REQUIRE(FileSetTimes(fixture.platform(), file, {{3'000}, {2'000}, 3, 2}).ok());
   FileClose(fixture.platform(), file);
   struct stat facts{};
   REQUIRE(stat(path.c_str(), &facts) == 0);
@@ -162,7 +162,6 @@ TEST_CASE("far deadlines, which are the timer's, are kept like near ones") {
   for (int turn = 1; turn < 20; ++turn) {
     const Instant deadline = ClockBoot(platform) + Milliseconds(turn);
     while (ClockBoot(platform) < deadline) CHECK(Wait(platform, deadline, &event, 1) == 0);
-    CHECK(platform.timer_deadline == deadline);
     CHECK(Wait(platform, deadline, &event, 1) == 0);
   }
   // The timer that fired is heard once: later waits are not cut short by it.
@@ -176,6 +175,7 @@ TEST_CASE("far deadlines, which are the timer's, are kept like near ones") {
   REQUIRE(SignalsWatch(platform).ok());
   fixture.SignalSend(Signal::kReload);
   CHECK(Wait(platform, far, &event, 1) == 1);
+  CHECK(platform.timer_deadline == far);
   const Instant sooner = ClockBoot(platform) + Milliseconds(20);
   while (ClockBoot(platform) < sooner) CHECK(Wait(platform, sooner, &event, 1) == 0);
   CHECK(ClockBoot(platform) < far);

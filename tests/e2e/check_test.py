@@ -195,8 +195,8 @@ class Help(unittest.TestCase):
     def test_wrong_usage(self) -> None:
         for arguments in ([], [""], ["fetch"], ["exec", "--", "true"], ["wait"], ["status"],
                           ["call", "https://x"], ["help", "nonsense"], ["help", "run", "once"],
-                          ["--version", "x"], ["-v"], ["run", "x"], ["run", "-c"], ["run", "-c", ""],
-                          ["run", "--timeout", "5"], ["once", "--format", "raw"],
+                          ["--version", "x"], ["-v"], ["run", "x"], ["run", "-c"],
+                          ["run", "-c", ""], ["run", "--timeout", "5"], ["once", "--format", "raw"],
                           ["check", "--timeout=x", "--resource=a", "--file=/b"],
                           ["get", "--resource", "vault", "--client-id", "a", "--object-id", "b"],
                           ["get", "--resource", "--client-id"], ["get", "--resource="],

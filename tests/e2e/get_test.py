@@ -167,9 +167,9 @@ class OnTheWire(GetTest):
     def test_answers_in_every_shape(self) -> None:
         for step in ("chunked 1,2,3", "chunked 5000", "http10", "no-length", "interim 100",
                      "interim 103 interim 100", "numbers", "escape", "drop expires_in",
-                     "drop expires_on", "drop not_before drop resource drop token_type", "date none",
-                     "date +30m", "dribble 300 1ms", "hangup", "lifetime 24h", "token-size 10500",
-                     "token-size 30000", "header X-Long:" + "x" * 3000,
+                     "drop expires_on", "drop not_before drop resource drop token_type",
+                     "date none", "date +30m", "dribble 300 1ms", "hangup", "lifetime 24h",
+                     "token-size 10500", "token-size 30000", "header X-Long:" + "x" * 3000,
                      'set note="' + MARKER + '"', "set refresh_in=60"):
             with self.subTest(step):
                 self.emulator.set_steps(f"when {self.resource()[8:-1]} {step}")
@@ -228,7 +228,7 @@ class Failures(GetTest):
                 result = self.get("--timeout", "1")
                 self.check_result(result, 75)
                 self.assertEqual(result.out, "")
-                self.assertLess(result.seconds, 3)
+                self.assertLess(result.seconds, 5)
 
     def test_a_failure_that_passes_is_retried(self) -> None:
         self.emulator.set_steps(f"when {self.resource()[8:-1]} status 503")

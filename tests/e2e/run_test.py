@@ -157,19 +157,23 @@ class Logs(RunTest):
         self.assertEqual(agent.stop(), 0)
 
     def test_levels(self) -> None:
-        for level, seen in (("error", {"error"}), ("warning", {"error", "warning"}),
-                            ("info", {"error", "warning", "info"})):
+        levels = {"error": {"error"}, "warning": {"error", "warning"},
+                  "info": {"error", "warning", "info"}}
+        agents = {}
+        for level in levels:
+            host = self.host(f"-{level}")
+            self.emulator.add_steps(f"when {host} lifetime 3s\nwhen {host} status 400")
+            agents[level] = self.start("run", "-c", self.configure(
+                {"t": self.token(f"-{level}")}, {level: {"token": "t"}}, log_level=level))
+            wait_until((self.folder / level).exists, "the file")
+        for level, agent in agents.items():
             with self.subTest(level):
-                self.emulator.add_steps(f"when {self.host()} lifetime 1s\n"
-                                        f"when {self.host()} status 400")
-                agent = self.start("run", "-c", self.configure({"t": self.token()}, {
-                    "token": {"token": "t"}}, log_level=level))
                 agent.wait_event("expired")
                 agent.send(signal.SIGUSR1)
                 agent.wait_event("refresh_failed")
                 self.assertEqual(agent.stop(), 0)
                 words = {line.partition(" ")[0] for line in agent.log().splitlines()}
-                self.assertEqual(words, {f"level={word}" for word in seen})
+                self.assertEqual(words, {f"level={word}" for word in levels[level]})
 
 
 class Reloads(RunTest):
@@ -354,7 +358,7 @@ class Racing(RunTest):
         """Nothing was missing; each content was a token that was issued, in the order of issue."""
         [found] = self.reader.finish()
         self.assertEqual(found["missing"], 0)
-        self.assertGreater(found["count"], 1000)
+        self.assertGreater(found["count"], 100)
         issued = [request.token_sha256 for request in self.requests()]
         places = [issued.index(sha256) for sha256 in found["seen"]]  # ValueError: never issued
         self.assertEqual(places, sorted(set(places)))

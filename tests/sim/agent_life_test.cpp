@@ -95,6 +95,21 @@ TEST_CASE("SIGHUP: a file no longer named gets its on_stop policy") {
   }
 }
 
+TEST_CASE("SIGHUP: a file that is given another token, which is refused, still expires") {
+  Scene scene;
+  scene.imds->lifetime = Seconds(3600);
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.Configure("[token v]\nresource = vault\n[file /run/tokens/storage]\ntoken = v\n");
+  scene.Fails(400, 100);
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(3500));
+  CHECK(scene.TokenNumber() == 1);
+  scene.RunFor(Seconds(200));
+  CHECK(scene.File() == "-");
+}
+
 TEST_CASE("SIGTERM: on_stop, exit 0") {
   for (const bool removes : {false, true}) {
     Scene scene;
@@ -184,7 +199,7 @@ TEST_CASE(
     "each step of a publication can fail: the old file stays, nothing is left, then it heals") {
   for (const Verb verb :
        {Verb::kDirectoryOpen, Verb::kDirectoryInspect, Verb::kFileCreate, Verb::kFileSetOwner,
-        Verb::kFileSetMode, Verb::kFileWrite, Verb::kFileSetAccessTime, Verb::kFileRename}) {
+        Verb::kFileSetMode, Verb::kFileWrite, Verb::kFileSetTimes, Verb::kFileRename}) {
     for (const int32_t error : {EIO, ENOSPC, EACCES, EROFS, EMFILE}) {
       Scene scene;
       scene.ConfigureOne();
