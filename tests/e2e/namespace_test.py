@@ -13,9 +13,9 @@ import signal
 import subprocess
 import unittest
 from pathlib import Path
-from typing import Dict, List
 
-from support import Agent, E2eTest, Emulator, Reader, config_text, look, miagent, wait_until
+from support import (Agent, E2eTest, EmulatedTest, Emulator, Reader, config_text, look, miagent,
+                     wait_until)
 
 import netns
 import verify
@@ -63,17 +63,8 @@ class RealAddress(E2eTest):
         self.check_result(result, 75, "http://192.0.2.2", "forbids")
 
 
-class FullMemory(E2eTest):
+class FullMemory(EmulatedTest):
     """A tmpfs of 64 KiB, mounted over the test's folder."""
-
-    emulator: Emulator
-    keys: List[Dict[str, str]]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.emulator = Emulator("--lifetime", "12h")
-        cls.addClassCleanup(cls.emulator.stop)
-        cls.keys = verify.fetch_keys(cls.emulator.jwks_url)
 
     def setUp(self) -> None:
         super().setUp()

@@ -9,9 +9,9 @@ import signal
 import subprocess
 import unittest
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
-from support import (MARKER, NOBODY, E2eTest, Emulator, Result, binary, config_text,
+from support import (MARKER, NOBODY, EmulatedTest, Result, binary, config_text,
                      filesystem_is_tmpfs, look, miagent, requests_for, wait_until)
 
 import verify
@@ -23,16 +23,7 @@ UNSAFE = ("link", "link in its place", "other owner", "group-writable", "world-w
 STEPS = ("openat", "fchown", "fchmod", "writev", "utimensat", "close", "renameat")
 
 
-class OnceTest(E2eTest):
-    emulator: Emulator
-    keys: List[Dict[str, str]]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.emulator = Emulator("--lifetime", "12h")
-        cls.addClassCleanup(cls.emulator.stop)
-        cls.keys = verify.fetch_keys(cls.emulator.jwks_url)
-
+class OnceTest(EmulatedTest):
     def resource(self, more: str = "") -> str:
         """One that no other test uses."""
         return f"https://{self.host(more)}/"

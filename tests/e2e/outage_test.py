@@ -13,7 +13,7 @@ import unittest
 from dataclasses import dataclass
 from typing import Dict, List, Tuple
 
-from support import (MARKER, Agent, E2eTest, Emulator, LoggedRequest, Look, Reader, config_text,
+from support import (MARKER, Agent, EmulatedTest, LoggedRequest, Look, Reader, config_text,
                      look, requests_for, wait_until)
 
 import verify
@@ -73,16 +73,7 @@ class Scene:
     before: Look
 
 
-class OutageTest(E2eTest):
-    emulator: Emulator
-    keys: List[Dict[str, str]]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.emulator = Emulator("--lifetime", "12h")
-        cls.addClassCleanup(cls.emulator.stop)
-        cls.keys = verify.fetch_keys(cls.emulator.jwks_url)
-
+class OutageTest(EmulatedTest):
     def set_scene(self, name: str) -> Scene:
         """Starts an agent and waits for its first token."""
         host = f"{name}.example"

@@ -9,24 +9,15 @@ import subprocess
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
-from support import (Agent, E2eTest, Emulator, Reader, config_text, look, miagent, requests_for,
+from support import (Agent, EmulatedTest, Reader, config_text, look, miagent, requests_for,
                      wait_until)
 
 import verify
 
 
-class RunTest(E2eTest):
-    emulator: Emulator
-    keys: List[Dict[str, str]]
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.emulator = Emulator("--lifetime", "12h")
-        cls.addClassCleanup(cls.emulator.stop)
-        cls.keys = verify.fetch_keys(cls.emulator.jwks_url)
-
+class RunTest(EmulatedTest):
     def host(self, more: str = "") -> str:
         return f"{self.id().rpartition('.')[2].replace('_', '-')}{more}.example"
 

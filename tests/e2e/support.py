@@ -29,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "emulator")]
 
+import verify
 from harness import PYTHON, Emulator, LoggedRequest, clean_environment, end_with_parent
 
 MARKER = "MARKER-of-a-body"
@@ -274,6 +275,19 @@ class E2eTest(unittest.TestCase):
             self.assertIn(text, result.err)
         for line in result.err.splitlines():
             self.assertRegex(line, r"^(miagent: |/[^:]*(:\d+)?: |level=)")
+
+
+class EmulatedTest(E2eTest):
+    """Tests that share one emulator, each with resources of its own."""
+
+    emulator: Emulator
+    keys: List[Dict[str, str]]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.emulator = Emulator("--lifetime", "12h")
+        cls.addClassCleanup(cls.emulator.stop)
+        cls.keys = verify.fetch_keys(cls.emulator.jwks_url)
 
 
 def requests_for(emulator: Emulator, text: str) -> List[LoggedRequest]:
