@@ -27,9 +27,10 @@ check: setup-test product $(TESTS)/build.ninja ## format, clang-tidy and layerin
 	@$(call GATE,function_size)
 	@$(call GATE,tidy)
 
-sim: setup-test product $(TESTS)/build.ninja ## run the simulator's tests with the product's own core
-	@cmake --build $(TESTS) --parallel $(JOBS) --target sim
-	@$(TESTS)/tests/sim
+SEED ?= 1
+YEARS ?= 10
+sim: setup-build product ## live YEARS years of faults drawn from SEED, on a simulated machine
+	@$(BUILD)/miagent-sim $(SEED) $(YEARS)
 
 size: setup-build product ## what the binary's bytes and memory go to
 	@$(call GATE,size) --report
