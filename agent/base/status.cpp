@@ -11,14 +11,13 @@ constexpr uint8_t kExitOk = 0;
 constexpr uint8_t kExitUsage = 64;
 constexpr uint8_t kExitData = 65;
 constexpr uint8_t kExitRefused = 69;
-constexpr uint8_t kExitSystem = 71;
 constexpr uint8_t kExitCantCreate = 73;
 constexpr uint8_t kExitTryAgain = 75;
 constexpr uint8_t kExitUnsafe = 77;
 constexpr uint8_t kExitConfig = 78;
 
 constexpr const char* kAdviceNotAnEndpoint = "is the URL that of a token endpoint?";
-constexpr const char* kAdviceRetried = "tried again later";
+constexpr const char* kAdviceTransient = "this may pass by itself";
 
 constexpr FaultFacts kFaults[] = {
     {kExitOk, Remedy::kNone, "done", ""},
@@ -27,7 +26,7 @@ constexpr FaultFacts kFaults[] = {
     {kExitTryAgain, Remedy::kRetry, "not allowed to connect",
      "a route, firewall or agent on this machine forbids the endpoint: allow it for this user"},
     {kExitTryAgain, Remedy::kRetry, "the connection ended before the answer was whole",
-     kAdviceRetried},
+     kAdviceTransient},
     {kExitTryAgain, Remedy::kRetry, "no answer in time", "raise timeout, or see why it is slow"},
     {kExitTryAgain, Remedy::kRetry, "out of time", "raise --timeout, or try again later"},
     {kExitTryAgain, Remedy::kRetry, "stopped by a signal before all was done", "start it again"},
@@ -45,7 +44,7 @@ constexpr FaultFacts kFaults[] = {
     {kExitRefused, Remedy::kSlowPoll, "redirects, which is never followed",
      "set endpoint to the URL that answers itself"},
     {kExitRefused, Remedy::kSlowPoll, "refused", ""},
-    {kExitTryAgain, Remedy::kRetry, "not available now", kAdviceRetried},
+    {kExitTryAgain, Remedy::kRetry, "not available now", kAdviceTransient},
     {kExitData, Remedy::kSlowPoll, "an HTTP status that carries no token", kAdviceNotAnEndpoint},
     {kExitData, Remedy::kSlowPoll, "the answer is not one JSON object", kAdviceNotAnEndpoint},
     {kExitData, Remedy::kSlowPoll, "the answer's JSON has too many parts", kAdviceNotAnEndpoint},
@@ -72,7 +71,7 @@ constexpr FaultFacts kFaults[] = {
      "name one with -c FILE ('miagent help' shows the options)"},
     {kExitConfig, Remedy::kNone, "the configuration has errors", ""},
     {kExitUsage, Remedy::kNone, "the command line has an error", ""},
-    {kExitSystem, Remedy::kNone, "the system refused a call at start", ""},
+    {kExitTryAgain, Remedy::kNone, "the system refused a call at start", ""},
 };
 
 static_assert(sizeof(kFaults) / sizeof(kFaults[0]) == static_cast<uint32_t>(Fault::kCount),
