@@ -77,25 +77,26 @@ struct ActiveRequest {
   char bytes[kRequestSizeMax];
 };
 
+// What is used most stands first: near its begin, code reaches it with a shorter instruction.
 struct Agent {
   Mode mode = Mode::kRun;
   const Command* command = nullptr;
   Instant now;
   Instant command_deadline = kInstantNever;   // `once`, `get`: --timeout
   Prng prng;
-  SourceEnvironment environment;
   uint32_t config_index = 0;                  // which of `configs` is in force
   bool is_stopping = false;
   bool is_reloading = false;
   bool is_finished = false;
   uint8_t exit_code = 0;
   uint32_t still_turn_count = 0;              // turns in a row at one instant
+  ActiveRequest request;
+  SourceEnvironment environment;
   TokenTable tokens;
   FileTable files;
   TokenTable next_tokens;                     // a reload's, until it is in force
   FileTable next_files;
   Connection connection;
-  ActiveRequest request;
   ErrorAnswer error;                          // of the newest answer that was an error
   LogLine line;                               // the line being written
   Config configs[2];

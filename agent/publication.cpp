@@ -91,15 +91,29 @@ bool IsForThis(const Agent& agent, uint32_t file_index, const Standing& standing
          standing.mark.fingerprint == FingerprintAt(agent, file_index);
 }
 
+// The characters of RFC 6750's tokens: next to one of these, a token would be part of a longer one.
+bool IsTokenCharacter(char c) {
+  constexpr std::string_view kOther = "-._~+/=";
+  return IsAlpha(c) || IsDigit(c) || Find(kOther, c) != kOther.size();
+}
+
+// Whether a file's text holds this token, and not just a longer one that contains it.
+bool HoldsToken(std::string_view text, SecretBytes token) {
+  const size_t begin = Find(text, std::string_view(token.data, token.size));
+  if (begin == text.size()) return false;
+  const size_t end = begin + token.size;
+  return (begin == 0 || !IsTokenCharacter(text[begin - 1])) &&
+         (end == text.size() || !IsTokenCharacter(text[end]));
+}
+
 // Whether what stands there may stay: it holds this very token, or one that an agent before us got
 // for the same purpose and that lives longer.
 bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
   const TokenState& token = TokenStateOf(agent, file_index);
   Standing standing;
   const uint32_t slot = StandingRead(agent, platform, file_index, &standing);
-  const SecretBytes wanted = RingToken(agent.ring, token.slot);
   const std::string_view text(RingSpan(agent.ring, slot).data, standing.size);
-  const bool is_same = Find(text, std::string_view(wanted.data, wanted.size)) != text.size();
+  const bool is_same = HoldsToken(text, RingToken(agent.ring, token.slot));
   RingRetire(agent.ring, slot);
   const Duration life = standing.mark.expires_at_wall - ClockWall(platform);
   const bool is_newer = life.ms > 0 && life <= kMarkLifeMax &&

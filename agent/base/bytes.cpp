@@ -74,6 +74,12 @@ size_t SkipPlain(std::string_view text, size_t from) {
   return index;
 }
 
+int32_t HexValue(char c) {
+  const char lower = ToLower(c);
+  if (IsDigit(c)) return c - '0';
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 std::string_view Trim(std::string_view text) {
   size_t begin = 0;
   size_t end = text.size();
@@ -90,6 +96,18 @@ bool ParseUnsigned(std::string_view text, uint64_t value_max, uint64_t* value) {
     if (__builtin_mul_overflow(parsed, uint64_t{10}, &parsed)) return false;
     if (__builtin_add_overflow(parsed, static_cast<uint64_t>(c - '0'), &parsed)) return false;
     if (parsed > value_max) return false;
+  }
+  *value = parsed;
+  return true;
+}
+
+bool ParseHex(std::string_view text, uint32_t* value) {
+  uint32_t parsed = 0;
+  if (text.empty() || text.size() > 8) return false;
+  for (const char c : text) {
+    const int32_t digit = HexValue(c);
+    if (digit < 0) return false;
+    parsed = parsed * 16 + static_cast<uint32_t>(digit);
   }
   *value = parsed;
   return true;

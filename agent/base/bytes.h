@@ -58,16 +58,14 @@ constexpr bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c
 constexpr char ToLower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 // The value of a hexadecimal digit, either case; -1 for any other character.
-constexpr int32_t HexValue(char c) {
-  if (IsDigit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+int32_t HexValue(char c);
 
 // Decimal digits only, the whole of `text`, at most `value_max`. False, and nothing stored,
 // otherwise: empty text, a sign, a blank, too large.
 [[nodiscard]] bool ParseUnsigned(std::string_view text, uint64_t value_max, uint64_t* value);
+
+// One to eight hexadecimal digits, the whole of `text`. False, and nothing stored, otherwise.
+[[nodiscard]] bool ParseHex(std::string_view text, uint32_t* value);
 
 // Overwrites memory in a way that the compiler may not leave out.
 void SecretWipe(void* data, size_t size);

@@ -70,9 +70,9 @@ struct Config {
   bool require_tmpfs = true;
   uint32_t token_count = 0;
   uint32_t file_count = 0;
+  uint32_t arena_size = 0;
   Array<TokenConfig, kTokenCountMax> tokens;  // token_count of them
   Array<FileConfig, kFileCountMax> files;     // file_count of them
-  uint32_t arena_size = 0;
   char arena[kConfigSizeMax];
 
   Config() = default;

@@ -21,7 +21,6 @@
 namespace miagent {
 
 struct ResponseReader {
-  llhttp_t parser;
   Span slot;                    // where the answer is received
   uint32_t received_size;       // the next byte goes to slot.data + received_size
   uint32_t touched_size;        // bytes of the slot, from its begin, that may have been written
@@ -42,6 +41,7 @@ struct ResponseReader {
   bool complete;                // the final message is whole: the only sign of success
   bool keep_alive;              // the connection may serve another request
   char framing[8];              // where bytes go once the slot is full: only framing may follow
+  llhttp_t parser;
 };
 
 // Begins to read an answer into `slot`, which is kSlotSize bytes.

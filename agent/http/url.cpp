@@ -57,12 +57,8 @@ bool Ipv4Parse(std::string_view text, uint8_t* bytes) {
 
 // One group of up to four hexadecimal digits.
 bool GroupParse(std::string_view text, uint8_t* bytes) {
-  if (text.empty() || text.size() > 4) return false;
   uint32_t value = 0;
-  for (const char c : text) {
-    if (HexValue(c) < 0) return false;
-    value = value * 16 + static_cast<uint32_t>(HexValue(c));
-  }
+  if (text.size() > 4 || !ParseHex(text, &value)) return false;
   bytes[0] = static_cast<uint8_t>(value >> 8);
   bytes[1] = static_cast<uint8_t>(value & 255);
   return true;

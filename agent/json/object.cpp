@@ -66,15 +66,10 @@ bool IsPrimitive(std::string_view text) {
 
 // The four hexadecimal digits at the front of `text`; -1 where they aren't.
 int32_t HexTake(std::string_view& text) {
-  if (text.size() < 4) return -1;
-  int32_t value = 0;
-  for (size_t index = 0; index < 4; ++index) {
-    const int32_t digit = HexValue(text[index]);
-    if (digit < 0) return -1;
-    value = value * 16 + digit;
-  }
+  uint32_t value = 0;
+  if (text.size() < 4 || !ParseHex(Slice(text, 0, 4), &value)) return -1;
   text = SliceFrom(text, 4);
-  return value;
+  return static_cast<int32_t>(value);
 }
 
 // The byte that a two-character escape stands for; 0 for none.

@@ -30,13 +30,7 @@ bool TemporaryNameRead(std::string_view name, uint32_t* pid) {
   const size_t affix_size = kTemporaryPrefix.size() + kTemporarySuffix.size();
   if (name.size() != affix_size + 8) return false;
   if (!StartsWith(name, kTemporaryPrefix) || !EndsWith(name, kTemporarySuffix)) return false;
-  uint32_t value = 0;
-  for (const char c : Slice(name, kTemporaryPrefix.size(), 8)) {
-    if (HexValue(c) < 0) return false;
-    value = value * 16 + static_cast<uint32_t>(HexValue(c));
-  }
-  *pid = value;
-  return true;
+  return ParseHex(Slice(name, kTemporaryPrefix.size(), 8), pid);
 }
 
 // The modification time's nanoseconds for an access time's: that both fit is no accident.

@@ -41,8 +41,8 @@ struct PartWriter {
   void* context = nullptr;
   Status status;
   uint32_t part_count = 0;
-  FormatPart parts[kFormatPartCountMax];
   uint32_t scratch_size = 0;
+  FormatPart parts[kFormatPartCountMax];
   char scratch[80];  // numbers: four of at most 20 digits
 };
 

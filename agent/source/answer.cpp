@@ -134,9 +134,9 @@ void ErrorAnswerRead(Span body, ErrorAnswer* error) {
   TextWriter code{error->code, sizeof(error->code)};
   TextWriter description{error->description, sizeof(error->description)};
   // The nested form, then the flat ones; the first that has something to show.
-  constexpr std::string_view kCodes[][2] = {
+  constexpr char kCodes[][2][11] = {
       {"error", "code"}, {"", "error"}, {"", "code"}, {"", "statusCode"}};
-  constexpr std::string_view kDescriptions[][2] = {
+  constexpr char kDescriptions[][2][18] = {
       {"error", "message"}, {"", "error_description"}, {"", "message"}};
   for (const auto& path : kCodes) {
     if (ShownRead(object, path[0], path[1], code)) break;

@@ -35,10 +35,10 @@ Status TokenAnswerRead(Span body, WallTime now, TokenAnswer* answer);
 
 // What an error's body says of itself, copied out as it is shown: printable, cut.
 struct ErrorAnswer {
-  char code[kErrorCodeSizeMax];
   uint32_t code_size = 0;
-  char description[kErrorDescriptionSizeMax];
   uint32_t description_size = 0;
+  char code[kErrorCodeSizeMax];
+  char description[kErrorDescriptionSizeMax];
 
   std::string_view code_text() const { return {code, code_size}; }
   std::string_view description_text() const { return {description, description_size}; }

@@ -16,9 +16,9 @@
 namespace miagent {
 
 struct LogLine {
-  char bytes[kLogLineSizeMax];
   TextWriter writer;
   bool is_wanted;  // else nothing is composed
+  char bytes[kLogLineSizeMax];
 };
 
 // Begins a line with its level and the event's name.

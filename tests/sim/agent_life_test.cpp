@@ -137,6 +137,19 @@ TEST_CASE("kill -9 and restart: the same token leaves the file alone") {
   CHECK(scene.Logged("event=unchanged"));
 }
 
+TEST_CASE("kill -9 and restart: a token that is the begin of the one on file is another one") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Fails(200, 1, "", R"({"access_token":"token-12","expires_in":"3600"})");
+  scene.Fails(200, 1, "", R"({"access_token":"token-1","expires_in":"3600"})");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.File() == "token-12");
+  scene.KillAndStart();
+  scene.RunFor(Seconds(1));
+  CHECK(scene.File() == "token-1");
+}
+
 TEST_CASE("restart: an older token from the endpoint does not replace the newer on file") {
   Scene scene;
   scene.ConfigureOne();

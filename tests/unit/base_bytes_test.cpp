@@ -69,6 +69,30 @@ TEST_CASE("bytes: searching and trimming") {
   CHECK_FALSE(EqualIgnoreCase("a", "ab"));
 }
 
+TEST_CASE("bytes: hexadecimal numbers are one to eight digits, all of them") {
+  uint32_t value = 7;
+  for (const char* const text : {"", "g", "12 ", "0x1", "123456789"}) {
+    CHECK_FALSE(ParseHex(text, &value));
+  }
+  CHECK(value == 7);
+  CHECK(ParseHex("0", &value));
+  CHECK(value == 0);
+  CHECK(ParseHex("fFaA09", &value));
+  CHECK(value == 0xFFAA09);
+  CHECK(ParseHex("ffffffff", &value));
+  CHECK(value == UINT32_MAX);
+}
+
+TEST_CASE("bytes: a text is a name where both are as long, and the same") {
+  CHECK(IsName("timeout", "timeout"));
+  CHECK(IsName("", ""));
+  CHECK_FALSE(IsName("timeou", "timeout"));
+  CHECK_FALSE(IsName("timeouts", "timeout"));
+  CHECK_FALSE(IsName("", "a"));
+  CHECK_FALSE(IsName("a", ""));
+  CHECK_FALSE(IsName({"a\0b", 3}, "a"));
+}
+
 TEST_CASE("bytes: a wipe leaves nothing") {
   char secret[] = "secret";
   SecretWipe(secret, sizeof(secret));

@@ -328,6 +328,22 @@ TEST_CASE("members are found by name and level") {
   CHECK(JsonFindIn(world.object, "twice", "a", &value) == JsonFound::kAbsent);
 }
 
+TEST_CASE("several names are found in one pass, each once") {
+  const World world(R"({"b":1,"o":{"a":2},"\u0061bc":"x","ab":3,"twice":1,"twice":2})");
+  REQUIRE(world.status.ok());
+  constexpr std::string_view kNames[] = {"abc", "absent", "b", "a", "ab"};
+  JsonValue values[5];
+  CHECK(JsonFindAll(world.object, kNames, 5, values));
+  CHECK(values[0].kind == JsonKind::kString);
+  CHECK(values[0].text == "x");
+  CHECK(values[1].text.data() == nullptr);
+  CHECK(values[2].text == "1");
+  CHECK(values[3].text.data() == nullptr);  // it is of another object
+  CHECK(values[4].text == "3");
+  constexpr std::string_view kTwice[] = {"b", "twice"};
+  CHECK_FALSE(JsonFindAll(world.object, kTwice, 2, values));
+}
+
 TEST_CASE("a name is found twice in whatever way it is spelt") {
   const World world(R"({"name":1,"n\u0061me":2})");
   REQUIRE(world.status.ok());
