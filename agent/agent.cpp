@@ -1,6 +1,7 @@
 #include "agent/agent.h"
 
 #include "agent/base/check.h"
+#include "agent/output.h"
 #include "agent/plan.h"
 #include "agent/publication.h"
 #include "agent/report.h"
@@ -23,7 +24,7 @@ void OnSignal(Agent& agent, Platform& platform, Signal signal) {
       ReportSend(agent, platform);
       RequestForceAll(agent);
       break;
-    case Signal::kReport:  // status and metrics: not in this build
+    case Signal::kReport: agent.output.has_news = true; break;
     case Signal::kNone: break;
   }
 }
@@ -34,11 +35,13 @@ void AgeTokens(Agent& agent, Platform& platform) {
     TokenState& token = agent.tokens[index];
     if (token.slot != kSlotNone && token.stale_at <= agent.now && !token.is_stale_told) {
       token.is_stale_told = true;
+      agent.output.has_news = true;
       ReportToken(agent, LogLevel::kWarning, "stale", index);
       LogNumber(agent.line, "expires_in_s", (token.expires_at - agent.now).ms / 1000);
       ReportSend(agent, platform);
     }
     if (token.expires_at > agent.now) continue;
+    agent.output.has_news = true;
     ReportToken(agent, LogLevel::kError, "expired", index);
     ReportSend(agent, platform);
     const bool is_cleared = PublicationExpire(agent, platform, index);
@@ -111,6 +114,8 @@ void Stop(Agent& agent, Platform& platform) {
   ReportToken(agent, LogLevel::kInfo, "stopped", kTokenNone);
   ReportSend(agent, platform);
   Finish(agent, 0);
+  agent.output.has_news = true;
+  OutputOnTick(agent, platform);
 }
 
 void OnTick(Agent& agent, Platform& platform) {
@@ -129,6 +134,7 @@ void OnTick(Agent& agent, Platform& platform) {
     RunOutOfTime(agent, platform);
   }
   RequestBeginDue(agent, platform);
+  if (agent.mode == Mode::kRun && OutputIsDue(agent)) OutputOnTick(agent, platform);
   // Last, as a request can fail in the moment it begins.
   if (agent.mode != Mode::kRun && IsSettled(agent)) FinishCommand(agent, platform);
 }
@@ -155,6 +161,8 @@ void AgentStart(Agent& agent, Platform& platform, const Command& command) {
                : command.id == CommandId::kOnce ? Mode::kOnce
                                                 : Mode::kGet;
   agent.now = ClockBoot(platform);
+  agent.output.started_at = agent.now;
+  agent.output.has_news = true;
   MemoryLock(platform, &agent.ring, sizeof(agent.ring));
   char seed[sizeof(agent.prng.state)];
   const IoResult filled = EntropyFill(platform, seed, sizeof(seed));
@@ -219,7 +227,7 @@ void AgentTurn(Agent& agent, Platform& platform) {
 
 Instant AgentNextDeadline(const Agent& agent) {
   const bool is_busy = agent.request.token_index != kTokenNone;
-  Instant next = agent.command_deadline;
+  Instant next = Earliest(agent.command_deadline, agent.output.retry_at);
   if (is_busy) next = Earliest(next, agent.connection.deadline);
   for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
     const TokenState& token = agent.tokens[index];

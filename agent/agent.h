@@ -13,6 +13,8 @@
 //   request.cpp      a token's requests: begin, conclude, retry
 //   publication.cpp  a token's files: publish, expire, withdraw
 //   report.cpp       lines for people
+//   output.cpp       status_file and metrics_file
+//   inspect.cpp      `status` and `wait`, which read them
 #pragma once
 
 #include <cstdint>
@@ -51,6 +53,11 @@ struct TokenState {
   Instant failing_since;
   Status failure;                        // the newest; ok after a success
   uint32_t failure_code_hash = 0;        // of its error code: a change is told anew
+  uint32_t request_count = 0;            // these five for status/status.h
+  uint32_t success_count = 0;
+  uint32_t same_count = 0;
+  uint32_t failure_total = 0;
+  uint32_t http_status = 0;              // of the newest answer; 0: there was none
 };
 
 // What the agent knows of one file.
@@ -62,6 +69,10 @@ struct FileState {
   Instant attempt_at;            // after a failure: when to write again
   uint32_t failure_count = 0;
   Status failure;
+  Instant expires_at;            // of the token that the file holds; zero: it holds none
+  Instant published_at;          // these three for status/status.h; zero: not by this agent
+  uint32_t published_count = 0;
+  uint32_t failure_total = 0;
 };
 
 using TokenTable = Array<TokenState, kTokenCountMax>;
@@ -75,6 +86,20 @@ struct ActiveRequest {
   bool is_forced = false;        // it asks past the endpoint's own cache
   uint32_t touched_size = 0;     // the bytes before this position may hold a request's secret
   char bytes[kRequestSizeMax];
+};
+
+// What is told about the agent in the files of the configuration's `outputs`.
+struct OutputState {
+  bool has_news = false;  // a token or file changed: to be written in this turn
+  bool is_boot_id_read = false;
+  uint32_t boot_id_size = 0;
+  char boot_id[36];
+  Instant started_at;
+  Duration wall_offset;  // of the wall clock's times from the boot clock's instants
+  Instant retry_at = kInstantNever;
+  Status failures[kOutputCount];  // of each file's last writing
+  // Of each token's last answer, where it has a failure.
+  Array<ErrorAnswer, kTokenCountMax> errors;
 };
 
 // What is used most stands first: near its begin, code reaches it with a shorter instruction.
@@ -98,6 +123,7 @@ struct Agent {
   FileTable next_files;
   Connection connection;
   ErrorAnswer error;                          // of the newest answer that was an error
+  OutputState output;
   LogLine line;                               // the line being written
   Config configs[2];
   char config_text[kConfigSizeMax];

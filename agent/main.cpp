@@ -3,6 +3,7 @@
 #include "agent/agent.h"
 #include "agent/base/check.h"
 #include "agent/cli/version.h"
+#include "agent/inspect.h"
 #include "agent/plan.h"
 #include "agent/report.h"
 #include "platform/linux/platform_linux.h"
@@ -71,6 +72,8 @@ uint8_t Main(uint32_t argument_count, const char* const* arguments) {
     case CommandId::kHelp: HelpWrite(command.topic, writer); return Print(writer);
     case CommandId::kVersion: VersionWrite(writer); return Print(writer);
     case CommandId::kCheck: return PlanCheck(g_agent, g_platform, command);
+    case CommandId::kStatus: return StatusRun(g_agent, g_platform, command);
+    case CommandId::kWait: return WaitRun(g_agent, g_platform, command);
     case CommandId::kRun:
     case CommandId::kOnce:
     case CommandId::kGet: return Work(command);

@@ -3,6 +3,7 @@
 #include "agent/base/check.h"
 #include "agent/config/account.h"
 #include "agent/config/choice.h"
+#include "agent/output.h"
 #include "agent/publication.h"
 #include "agent/report.h"
 #include "agent/request.h"
@@ -131,10 +132,12 @@ const char* PathOf(const Command& command) {
   return command.config_path != nullptr ? command.config_path : kConfigPathDefault.data();
 }
 
-// Reads the configuration, from the file or the options, into `config`; owners into `files`.
+// Reads the configuration, from the file or the options, into `config`; owners into `files`. For
+// `status` and `wait` only what stands there counts: not the environment, nor who has an account.
 Status Load(Agent& agent, Platform& platform, Config* config, FileTable* files) {
   const Command& command = *agent.command;
-  EnvironmentRead(platform, &agent.environment);
+  const bool is_inspected = command.id == CommandId::kStatus || command.id == CommandId::kWait;
+  if (!is_inspected) EnvironmentRead(platform, &agent.environment);
   ProblemTarget target{&platform, PathOf(command), &agent.line};
   const ConfigReport report{&target, ProblemTell};
   if (command.has_token_options) {
@@ -153,15 +156,19 @@ Status Load(Agent& agent, Platform& platform, Config* config, FileTable* files) 
     }
     TRY(ConfigParse({agent.config_text, size}, agent.environment, report, config));
   }
-  return OwnersResolve(platform, *config, report, files);
+  if (!is_inspected) return OwnersResolve(platform, *config, report, files);
+  if (!config->outputs[static_cast<uint32_t>(OutputId::kStatus)].path.empty()) return kOk;
+  ProblemTell(&target, 0,
+              "status_file is missing: expected status_file = PATH in [agent], "
+              "which 'miagent run' writes and this command reads");
+  return {Fault::kConfig, 0};
 }
 
-// Judges one file's directory.
-Status Judge(Platform& platform, const Config& config, uint32_t file_index) {
+// Judges a file's directory.
+Status Judge(Platform& platform, std::string_view path, bool require_tmpfs) {
   Directory directory;
   DirectoryFacts facts;
-  TRY(DirectoryGate(platform, config.files[file_index].directory.data(), config.require_tmpfs,
-                    &directory, &facts));
+  TRY(DirectoryGate(platform, path.data(), require_tmpfs, &directory, &facts));
   DirectoryClose(platform, directory);
   return kOk;
 }
@@ -205,6 +212,53 @@ void MoveTokens(Agent& agent, Platform& platform, const Config& next) {
   }
 }
 
+// Judges the directories of status_file and metrics_file, and tells each fault. The first one.
+Status OutputsJudge(Agent& agent, Platform& platform, const Config& config) {
+  Status first;
+  for (uint32_t index = 0; index < kOutputCount; ++index) {
+    const OutputConfig& output = config.outputs[index];
+    if (output.path.empty()) continue;
+    const Status judged = Judge(platform, output.directory, false);
+    if (judged.ok()) continue;
+    if (first.ok()) first = judged;
+    ReportFailure(agent, platform, output.path, judged);
+  }
+  return first;
+}
+
+// Judges the directory of each file of a configuration, and tells the first that is no good.
+Status JudgeAll(Agent& agent, Platform& platform, const Config& config) {
+  for (uint32_t index = 0; index < config.file_count; ++index) {
+    const FileConfig& file = config.files[index];
+    const Status status = Judge(platform, file.directory, config.require_tmpfs);
+    if (status.ok()) continue;
+    ReportFailure(agent, platform, file.path, status);
+    return status;
+  }
+  return OutputsJudge(agent, platform, config);
+}
+
+// What a file that stays holds, and what was counted, goes on.
+void MoveFiles(Agent& agent, const Config& next) {
+  const Config& old = ConfigOf(agent);
+  for (uint32_t index = 0; index < next.file_count; ++index) {
+    const FileConfig& wanted = next.files[index];
+    for (uint32_t other = 0; other < old.file_count; ++other) {
+      const FileConfig& file = old.files[other];
+      if (file.path != wanted.path) continue;
+      FileState& state = agent.next_files[index];
+      state.published_at = agent.files[other].published_at;
+      state.published_count = agent.files[other].published_count;
+      state.failure_total = agent.files[other].failure_total;
+      if (file.format != wanted.format ||
+          !IsSameToken(old.tokens[file.token_index], next.tokens[wanted.token_index])) {
+        continue;
+      }
+      state.expires_at = agent.files[other].expires_at;
+    }
+  }
+}
+
 // Applies on_stop to each file that the next configuration doesn't name.
 void DropFiles(Agent& agent, Platform& platform, const Config& next) {
   const Config& old = ConfigOf(agent);
@@ -244,6 +298,17 @@ Status PrintToken(Platform& platform, const TokenConfig& token, Span memory) {
   AppendDecimal(writer, token.refresh_at_percent);
   Append(writer, "%\n");
   return PrintLine(platform, writer);
+}
+
+Status PrintOutputs(Platform& platform, const Config& config, Span memory) {
+  TextWriter writer{memory.data, memory.size};
+  for (uint32_t index = 0; index < kOutputCount; ++index) {
+    if (config.outputs[index].path.empty()) continue;
+    Append(writer, index == 0 ? "status_file " : "metrics_file ");
+    Append(writer, config.outputs[index].path);
+    Append(writer, '\n');
+  }
+  return writer.size == 0 ? kOk : PrintLine(platform, writer);
 }
 
 Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span memory) {
@@ -298,6 +363,15 @@ Status PlanOpenDirectories(Agent& agent, Platform& platform) {
     if (first.ok()) first = swept;
     ReportFailure(agent, platform, ConfigOf(agent).files[index].path, swept);
   }
+  if (agent.mode != Mode::kRun) return first;
+  const Status judged = OutputsJudge(agent, platform, ConfigOf(agent));
+  if (first.ok()) first = judged;
+  for (uint32_t index = 0; index < kOutputCount; ++index) {
+    const OutputConfig& output = ConfigOf(agent).outputs[index];
+    if (output.path.empty()) continue;
+    // What can't be swept is told by the judgement, or stays until the next start.
+    static_cast<void>(FileSweep(platform, OutputTarget(platform, output)));
+  }
   return first;
 }
 
@@ -305,10 +379,7 @@ void PlanReload(Agent& agent, Platform& platform) {
   const uint32_t next_index = 1 - agent.config_index;
   Config& next = agent.configs[next_index];
   Status status = Load(agent, platform, &next, &agent.next_files);
-  for (uint32_t index = 0; status.ok() && index < next.file_count; ++index) {
-    status = Judge(platform, next, index);
-    if (!status.ok()) ReportFailure(agent, platform, next.files[index].path, status);
-  }
+  if (status.ok()) status = JudgeAll(agent, platform, next);
   if (!status.ok()) {
     ReportToken(agent, LogLevel::kError, "reload_failed", kTokenNone);
     LogText(agent.line, "reason", "the configuration in force stays");
@@ -316,7 +387,9 @@ void PlanReload(Agent& agent, Platform& platform) {
     return;
   }
   DropFiles(agent, platform, next);
+  MoveFiles(agent, next);
   MoveTokens(agent, platform, next);
+  OutputReload(agent, platform, next);
   agent.config_index = next_index;
   for (uint32_t index = 0; index < next.token_count; ++index) {
     agent.tokens[index] = agent.next_tokens[index];
@@ -344,13 +417,16 @@ uint8_t PlanCheck(Agent& agent, Platform& platform, const Command& command) {
   }
   for (uint32_t index = 0; printed.ok() && index < config.file_count; ++index) {
     FileState& file = agent.files[index];
-    file.failure = Judge(platform, config, index);
+    file.failure = Judge(platform, config.files[index].directory, config.require_tmpfs);
     if (!file.failure.ok()) {
       if (status.ok()) status = file.failure;
       ReportFailure(agent, platform, config.files[index].path, file.failure);
     }
     printed = PrintFile(agent, platform, index, memory);
   }
+  const Status judged = OutputsJudge(agent, platform, config);
+  if (status.ok()) status = judged;
+  if (printed.ok()) printed = PrintOutputs(platform, config, memory);
   if (!printed.ok()) ReportFailure(agent, platform, "standard output", printed);
   return FaultLookUp(status.ok() ? printed.fault : status.fault).exit_code;
 }

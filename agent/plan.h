@@ -10,11 +10,13 @@ namespace miagent {
 
 // Reads the environment and the configuration (file or options), looks up owners and groups. Each
 // problem is told as `FILE:LINE: …`. On success the new configuration is in force and every token
-// and file of it begins from nothing.
+// and file of it begins from nothing. `status` and `wait`: whatever the environment and the
+// accounts are; kConfig where it names no status_file.
 Status PlanLoad(Agent& agent, Platform& platform);
 
-// Judges the directory of each file and tells each fault; sweeps what a killed agent left there.
-// Returns the first fault. A file's own goes to its state.
+// Judges the directory of each file (`run`: and of status_file and metrics_file) and tells each
+// fault; sweeps what a killed agent left there. Returns the first fault. A file's own goes to its
+// state.
 Status PlanOpenDirectories(Agent& agent, Platform& platform);
 
 // SIGHUP: loads the configuration again. Tokens still asked for keep their slot and schedule,

@@ -91,6 +91,11 @@ bool IsForThis(const Agent& agent, uint32_t file_index, const Standing& standing
          standing.mark.fingerprint == FingerprintAt(agent, file_index);
 }
 
+// When what stands in a file expires, `life` from now; never the zero that means nothing.
+Instant ExpiryMark(const Agent& agent, Duration life) {
+  return Latest(agent.now + life, Instant{1});
+}
+
 // The characters of RFC 6750's tokens: next to one of these, a token would be part of a longer one.
 bool IsTokenCharacter(char c) {
   constexpr std::string_view kOther = "-._~+/=";
@@ -118,7 +123,13 @@ bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
   const Duration life = standing.mark.expires_at_wall - ClockWall(platform);
   const bool is_newer = life.ms > 0 && life <= kMarkLifeMax &&
                         standing.mark.expires_at_wall.unix_s > token.expires_at_wall.unix_s;
-  return IsForThis(agent, file_index, standing) && (is_same || is_newer);
+  const bool is_for_this = IsForThis(agent, file_index, standing);
+  // A mark that no clock of now can be right about says nothing.
+  const bool is_known = is_for_this && (is_same || life <= kMarkLifeMax);
+  agent.files[file_index].expires_at = !is_known ? Instant{}
+                                       : is_same ? token.expires_at
+                                                 : ExpiryMark(agent, life);
+  return is_for_this && (is_same || is_newer);
 }
 
 void Failed(Agent& agent, Platform& platform, uint32_t file_index, Status failure) {
@@ -127,6 +138,8 @@ void Failed(Agent& agent, Platform& platform, uint32_t file_index, Status failur
       failure.fault != state.failure.fault || failure.detail != state.failure.detail;
   state.failure = failure;
   ++state.failure_count;
+  ++state.failure_total;
+  agent.output.has_news = true;
   // The table of requests serves files too: 2, 6, 14, 30, then every 60 s.
   FailureRun run;
   run.last = {Fault::kConnectFailed, 0};
@@ -141,6 +154,12 @@ void Succeeded(Agent& agent, Platform& platform, uint32_t file_index, bool is_wr
   state.is_known = true;
   state.failure = kOk;
   state.failure_count = 0;
+  agent.output.has_news = true;
+  if (is_written) {
+    state.expires_at = TokenStateOf(agent, file_index).expires_at;
+    state.published_at = agent.now;
+    ++state.published_count;
+  }
   ReportFile(agent, LogLevel::kInfo, is_written ? "published" : "unchanged", file_index);
   LogNumber(agent.line, "expires_on", TokenStateOf(agent, file_index).expires_at_wall.unix_s);
   ReportSend(agent, platform);
@@ -173,6 +192,8 @@ Status Clear(Agent& agent, Platform& platform, uint32_t file_index, bool leave_e
                              : FileWithdraw(platform, target);
   if (cleared.ok()) {
     state.is_known = true;
+    state.is_current = false;
+    state.expires_at = Instant{};
   }
   return cleared;
 }
@@ -257,6 +278,7 @@ void PublicationInherit(Agent& agent, Platform& platform) {
     const Duration life = standing.mark.expires_at_wall - ClockWall(platform);
     // Beyond the longest life, the clock has not been set yet.
     if (standing.size == 0 || life > kMarkLifeMax) continue;
+    if (IsForThis(agent, index, standing)) agent.files[index].expires_at = ExpiryMark(agent, life);
     token.expires_at = Earliest(token.expires_at, agent.now + Greatest(life, kInheritedLifeMin));
   }
 }

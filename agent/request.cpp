@@ -2,6 +2,7 @@
 
 #include "agent/base/check.h"
 #include "agent/http/date.h"
+#include "agent/output.h"
 #include "agent/publication.h"
 #include "agent/refresh/backoff.h"
 #include "agent/refresh/schedule.h"
@@ -55,6 +56,8 @@ void Fail(Agent& agent, Platform& platform, uint32_t token_index, Status failure
                       token.failure.detail != failure.detail ||
                       token.failure_code_hash != code_hash;
   if (token.failure_count++ == 0) token.failing_since = agent.now;
+  ++token.failure_total;
+  OutputRemember(agent, token_index);
   token.failure = failure;
   token.failure_code_hash = code_hash;
   const FailureRun run{failure, token.failure_count, agent.now - token.failing_since, retry_after};
@@ -112,7 +115,10 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
   if (token.is_forced) token.attempt_at = token.requested_at + kForcedIntervalMin;
   const bool is_older = IsOlder(agent, token, answer);
   const bool is_same = IsSame(agent, token, answer);
+  agent.output.has_news = true;
+  ++token.success_count;
   if (is_same || is_older) {
+    ++token.same_count;
     RingRetire(agent.ring, request.slot);
     PublicationReview(agent, token_index);
   } else {
@@ -171,6 +177,8 @@ void Conclude(Agent& agent, Platform& platform, Status status) {
   agent.error.code_size = 0;
   agent.error.description_size = 0;
   RingTouch(agent.ring, request.slot, agent.connection.reader.touched_size);
+  agent.tokens[token_index].http_status =
+      status.ok() ? static_cast<uint32_t>(agent.connection.reader.http_status) : 0;
   if (status.ok()) {
     Read(agent, platform, token_index);
   } else {
@@ -206,6 +214,7 @@ void Begin(Agent& agent, Platform& platform, uint32_t token_index) {
   request.sent_at = agent.now;
   request.is_forced = token.is_forced;
   token.requested_at = agent.now;
+  ++token.request_count;
   const Instant deadline =
       Earliest(agent.now + ConfigOf(agent).request_timeout, agent.command_deadline);
   OnState(agent, platform,

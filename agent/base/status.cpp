@@ -8,6 +8,7 @@ namespace miagent {
 namespace {
 
 constexpr uint8_t kExitOk = 0;
+constexpr uint8_t kExitNotFresh = 1;
 constexpr uint8_t kExitUsage = 64;
 constexpr uint8_t kExitData = 65;
 constexpr uint8_t kExitRefused = 69;
@@ -67,6 +68,12 @@ constexpr FaultFacts kFaults[] = {
     {kExitUnsafe, Remedy::kNone, "the directory is not on tmpfs or ramfs",
      "choose one below /run, or set require_tmpfs = no"},
     {kExitCantCreate, Remedy::kNone, "can't write to standard output", ""},
+    {kExitTryAgain, Remedy::kNone, "can't read the status file",
+     "is 'miagent run' at work with this configuration, and may this user read the file?"},
+    {kExitData, Remedy::kNone, "no status file of schema 1",
+     "is the 'miagent run' that writes it of this version?"},
+    {kExitNotFresh, Remedy::kNone, "no token that is good for so long, within the time",
+     "'miagent status' shows why"},
     {kExitConfig, Remedy::kNone, "can't read the configuration",
      "name one with -c FILE ('miagent help' shows the options)"},
     {kExitConfig, Remedy::kNone, "the configuration has errors", ""},

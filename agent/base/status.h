@@ -52,6 +52,9 @@ enum class Fault : uint8_t {
   kDirectoryWritable,
   kDirectoryNotMemory,
   kOutputWrite,
+  kStatusRead,
+  kStatusForm,
+  kNotFresh,
   // The user's input. `detail` of kConfigRead is an errno value.
   kConfigRead,
   kConfig,

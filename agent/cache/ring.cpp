@@ -13,6 +13,7 @@ uint32_t RingReserve(Ring& ring, uint32_t token_count) {
       CHECK(ring.touched_sizes[slot] == 0);
       ring.states[slot] = SlotState::kReserved;
       ring.cursor = slot + 1;
+      if (ring.used_count <= slot) ring.used_count = slot + 1;
       return slot;
     }
     slot = slot + 1 < window ? slot + 1 : 0;
@@ -58,7 +59,7 @@ void RingRetire(Ring& ring, uint32_t slot) {
 }
 
 void RingClear(Ring& ring) {
-  for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
+  for (uint32_t slot = 0; slot < ring.used_count; ++slot) {
     if (ring.states[slot] != SlotState::kFree) RingRetire(ring, slot);
   }
 }

@@ -25,9 +25,10 @@ enum class SlotState : uint8_t { kFree, kReserved, kLive };
 
 struct Ring {
   SlotState states[kSlotCount];
-  Range tokens[kSlotCount];           // where the token is in its slot
+  Range tokens[kSlotCount];            // where the token is in its slot
   uint32_t touched_sizes[kSlotCount];  // the bytes before this position may hold something
-  uint32_t cursor = 0;                // the next reservation begins to look here
+  uint32_t used_count = 0;             // slots that were ever given out: those before this one
+  uint32_t cursor = 0;                 // the next reservation begins to look here
   alignas(4096) char slots[kSlotCount][kSlotSize];
 };
 

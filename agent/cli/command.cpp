@@ -7,9 +7,10 @@
 namespace miagent {
 namespace {
 
-constexpr std::string_view kCommands = "run|once|get|check|help";  // in the order of CommandId
-constexpr std::string_view kHelpTopics = "run|once|get|check|resources";
-constexpr std::string_view kCommandsAbsent = "exec|wait|status|call";
+constexpr std::string_view kCommands =
+    "run|once|get|check|status|wait|help";  // in the order of CommandId
+constexpr std::string_view kHelpTopics = "run|once|get|check|status|wait|resources";
+constexpr std::string_view kCommandsAbsent = "exec|call";
 constexpr std::string_view kOptionsAbsent = "--ca|--ready-fd";
 
 constexpr uint8_t Bit(CommandId id) {
@@ -17,9 +18,10 @@ constexpr uint8_t Bit(CommandId id) {
 }
 constexpr uint8_t kFileBits = Bit(CommandId::kRun) | Bit(CommandId::kOnce) | Bit(CommandId::kCheck);
 constexpr uint8_t kAllBits = kFileBits | Bit(CommandId::kGet);
+constexpr uint8_t kConfigBits = kFileBits | Bit(CommandId::kStatus) | Bit(CommandId::kWait);
 
-// An option, which always has a value. A token option's goes to its field; the others are judged
-// one by one.
+// An option, which has a value, but for --json. A token option's goes to its field; the others are
+// judged one by one.
 struct Option {
   char name[12];
   uint8_t command_bits;  // of those that take it
@@ -27,8 +29,8 @@ struct Option {
 };
 
 constexpr Option kOptions[] = {
-    {"-c", kFileBits, nullptr},
-    {"--timeout", kAllBits, nullptr},
+    {"-c", kConfigBits, nullptr},
+    {"--timeout", kAllBits | Bit(CommandId::kWait), nullptr},
     {"--format", Bit(CommandId::kGet), nullptr},
     {"--resource", kAllBits, &TokenOptions::resource},
     {"--cloud", kAllBits, &TokenOptions::cloud},
@@ -38,11 +40,15 @@ constexpr Option kOptions[] = {
     {"--mi-res-id", kAllBits, &TokenOptions::mi_res_id},
     {"--endpoint", kAllBits, &TokenOptions::endpoint},
     {"--file", kFileBits, &TokenOptions::file},
+    {"--fresh", Bit(CommandId::kWait), nullptr},
+    {"--json", Bit(CommandId::kStatus), nullptr},
 };
 constexpr uint32_t kOptionCount = sizeof(kOptions) / sizeof(kOptions[0]);
 constexpr uint32_t kConfigIndex = 0;
 constexpr uint32_t kTimeoutIndex = 1;
 constexpr uint32_t kFormatIndex = 2;
+constexpr uint32_t kJsonIndex = kOptionCount - 1;
+constexpr uint32_t kFreshIndex = kOptionCount - 2;
 
 struct Line {
   uint32_t argument_count = 0;
@@ -85,6 +91,10 @@ Status ValueTake(Line& line, uint32_t option_index, const char* value) {
   if (line.values[option_index] != nullptr) {
     return RefuseUsage(line, "takes ~ once", name);
   }
+  if (option_index == kJsonIndex) {
+    if (value != nullptr) return RefuseUsage(line, "takes ~ without a value", name);
+    value = "yes";
+  }
   std::string_view next;
   if (value == nullptr && ArgumentTake(line, &next) && !StartsWith(next, "--")) {
     value = next.data();
@@ -116,13 +126,14 @@ Status OptionTake(Line& line, std::string_view argument) {
   return RefuseUsage(line, "has no option ~", name);
 }
 
-// --timeout: for once and get the whole command's; run and check take it as the configuration's,
-// for one request.
+// --timeout: for once, get and wait the whole command's; run and check take it as the
+// configuration's, for one request.
 Status TimeoutJudge(Line& line) {
   Command& command = *line.command;
   const char* const value = line.values[kTimeoutIndex];
   if (value == nullptr) return kOk;
-  const bool is_whole = command.id == CommandId::kOnce || command.id == CommandId::kGet;
+  const bool is_whole = command.id == CommandId::kOnce || command.id == CommandId::kGet ||
+                        command.id == CommandId::kWait;
   const Duration timeout_max = is_whole ? kTimeoutMax : kRequestTimeoutMax;
   if (!is_whole && !command.has_token_options) {
     return RefuseUsage(line, "takes --timeout with --resource; a file has its own, in [agent]");
@@ -137,8 +148,21 @@ Status TimeoutJudge(Line& line) {
   if (is_whole) command.timeout = Seconds(static_cast<int64_t>(seconds));
   return kOk;
 }
+
+// --fresh of wait, --json of status.
+Status StatusOptionsJudge(Line& line) {
+  line.command->is_json = line.values[kJsonIndex] != nullptr;
+  if (line.values[kFreshIndex] == nullptr) return kOk;
+  uint64_t seconds = 0;
+  if (!ParseUnsigned(line.values[kFreshIndex], static_cast<uint64_t>(kTimeoutMax.ms) / 1000,
+                     &seconds)) {
+    return RefuseUsage(line, "expects --fresh 0 to 86400 seconds");
+  }
+  line.command->fresh = Seconds(static_cast<int64_t>(seconds));
+  return kOk;
+}
 static_assert(kTimeoutMax == Seconds(86400) && kRequestTimeoutMax == Seconds(300),
-              "as the message says");
+              "as the messages say");
 
 Status FormatJudge(Line& line) {
   const char* const value = line.values[kFormatIndex];
@@ -154,7 +178,7 @@ Status FormatJudge(Line& line) {
 // How the options relate.
 Status OptionsJudge(Line& line) {
   Command& command = *line.command;
-  for (uint32_t index = 0; index < kOptionCount; ++index) {
+  for (uint32_t index = 0; index < kFreshIndex; ++index) {
     if (kOptions[index].field == nullptr || line.values[index] == nullptr) continue;
     command.options.*kOptions[index].field = line.values[index];
     command.has_token_options = true;
@@ -179,6 +203,7 @@ Status OptionsJudge(Line& line) {
     return RefuseUsage(line, "takes one of --client-id, --object-id and --mi-res-id");
   }
   TRY(TimeoutJudge(line));
+  if (command.id >= CommandId::kStatus) return StatusOptionsJudge(line);
   return FormatJudge(line);
 }
 
@@ -217,7 +242,7 @@ Status PlainParse(Line& line, CommandId id, uint32_t argument_count_max) {
     return Refuse(line, "this build has no command ~", topic);
   }
   if (!ChoiceFind(topic, kHelpTopics, &index)) {
-    return Refuse(line, "expected miagent help run|once|get|check|resources");
+    return Refuse(line, "expected miagent help run|once|get|check|status|wait|resources");
   }
   command.topic = topic;
   return kOk;
@@ -234,7 +259,7 @@ Status CommandParse(uint32_t argument_count, const char* const* arguments, Comma
   line.command = command;
   line.problem = &problem;
   if (argument_count < 2) {
-    return Refuse(line, "expected a command: run, once, get, check or help");
+    return Refuse(line, "expected a command: run, once, get, check, status, wait or help");
   }
   line.name = arguments[1];
   if (line.name == "-h" || line.name == "--help") return PlainParse(line, CommandId::kHelp, 0);
@@ -242,10 +267,11 @@ Status CommandParse(uint32_t argument_count, const char* const* arguments, Comma
   uint32_t index = 0;
   if (!ChoiceFind(line.name, kCommands, &index)) {
     const bool is_absent = ChoiceFind(line.name, kCommandsAbsent, &index);
-    return Refuse(line,
-                  is_absent ? "this build has no command ~"
-                            : "there is no command ~: expected run, once, get, check or help",
-                  line.name);
+    return Refuse(
+        line,
+        is_absent ? "this build has no command ~"
+                  : "there is no command ~: expected run, once, get, check, status, wait or help",
+        line.name);
   }
   command->id = static_cast<CommandId>(index);
   if (command->id == CommandId::kHelp) return PlainParse(line, CommandId::kHelp, 1);

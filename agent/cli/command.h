@@ -14,7 +14,7 @@
 
 namespace miagent {
 
-enum class CommandId : uint8_t { kRun, kOnce, kGet, kCheck, kHelp, kVersion };
+enum class CommandId : uint8_t { kRun, kOnce, kGet, kCheck, kStatus, kWait, kHelp, kVersion };
 
 inline constexpr std::string_view kConfigPathDefault = "/etc/miagent.conf";
 
@@ -24,7 +24,9 @@ struct Command {
   bool has_token_options = false;     // in place of a configuration file
   TokenOptions options;
   Format format = Format::kRaw;       // get --format
-  Duration timeout{0};                // once, get --timeout, of the whole; 0: none was given
+  Duration timeout{0};                // once, get, wait --timeout: of the whole; 0: none given
+  Duration fresh{0};                  // wait --fresh
+  bool is_json = false;               // status --json
   std::string_view topic;             // help COMMAND
 };
 

@@ -14,6 +14,8 @@ usage: miagent run   [-c FILE]       stay, and keep every file fresh
        miagent once  [-c FILE]       bring every file up to date, then end
        miagent get   --resource URI  print one token
        miagent check [-c FILE]       test a configuration, print the plan
+       miagent status [-c FILE]      every token and file, how it stands
+       miagent wait  [-c FILE]       return when every file is fresh
        miagent help  [COMMAND|resources]
        miagent --version             what is compiled in, and the limits
 
@@ -22,6 +24,7 @@ usage: miagent run   [-c FILE]       stay, and keep every file fresh
 
 exit codes
    0  done
+   1  status: something is stale, expired or missing; wait: out of time
   64  the command line is wrong
   65  the source answered with something that is no token
   69  the source refused for good, or there is no such identity
@@ -36,7 +39,8 @@ constexpr char kRun[] =
        miagent run --resource URI --file PATH [OPTIONS]
 
 Stays in the foreground and keeps every file fresh, until SIGTERM or SIGINT.
-SIGHUP reads the configuration again, SIGUSR1 refreshes every token now.
+SIGHUP reads the configuration again, SIGUSR1 refreshes every token now,
+SIGUSR2 writes status_file and metrics_file now.
 
   --timeout S       seconds for one request, 1 to 300 (10)
 )";
@@ -70,6 +74,27 @@ Every problem is told as FILE:LINE. Nothing is requested or written.
   --timeout S       as of run
 )";
 
+constexpr char kStatus[] =
+    R"(usage: miagent status [-c FILE] [--json]
+
+Shows every token and file as [agent] status_file tells it, with ages as of
+now. Exit 1 where a token is stale (within 5 minutes of its expiry), expired,
+missing or refused, or a file holds no good token or can't be written.
+
+  --json            the file as it stands, and a member "read": when it was
+                    read, and whether the agent runs, has stopped or is gone
+)";
+
+constexpr char kWait[] =
+    R"(usage: miagent wait [-c FILE] [--fresh S] [--timeout S]
+
+Returns when every file of the configuration holds a token that is good for S
+more seconds, as [agent] status_file tells it. Exit 1 where it doesn't in time.
+
+  --fresh S         0 to 86400 (0)
+  --timeout S       seconds for the whole, 1 to 86400; none: as long as it takes
+)";
+
 // What follows the options of each command's own.
 constexpr char kFileOption[] =
     R"(  --file PATH       where the token is written, with mode 0600
@@ -84,7 +109,7 @@ constexpr char kTokenOptions[] =
   --endpoint URL    in place of the source's own
 )";
 
-// In the order of CommandId.
+// In the order of CommandId; those after them take no token options.
 constexpr const char* kCommandTexts[] = {kRun, kOnce, kGet, kCheck};
 
 // The table of short names: `NAME PUBLIC USGOV CHINA`, `-` where a cloud has none.
@@ -109,7 +134,9 @@ void ResourcesWrite(TextWriter& writer) {
 void HelpWrite(std::string_view topic, TextWriter& writer) {
   uint32_t index = 0;
   if (topic == "resources") return ResourcesWrite(writer);
-  if (!ChoiceFind(topic, "run|once|get|check", &index)) return Append(writer, kGeneral);
+  if (!ChoiceFind(topic, "run|once|get|check|status|wait", &index)) return Append(writer, kGeneral);
+  if (static_cast<CommandId>(index) == CommandId::kStatus) return Append(writer, kStatus);
+  if (static_cast<CommandId>(index) == CommandId::kWait) return Append(writer, kWait);
   Append(writer, kCommandTexts[index]);
   if (static_cast<CommandId>(index) != CommandId::kGet) Append(writer, kFileOption);
   Append(writer, kTokenOptions);

@@ -153,6 +153,7 @@ void ReadingBegin(Reading& reading, const SourceEnvironment& environment,
   config->cloud = Cloud::kPublic;
   config->request_timeout = kRequestTimeoutDefault;
   config->require_tmpfs = true;
+  for (uint32_t index = 0; index < kOutputCount; ++index) config->outputs[index].path = {};
   config->token_count = 0;
   config->file_count = 0;
   config->arena_size = 0;

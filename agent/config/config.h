@@ -63,6 +63,18 @@ struct FileConfig {
   uint32_t token_line = 0;           // of its key
 };
 
+// A file that tells about the agent; no secret is in it. Unset: the path is empty, and the rest
+// says nothing.
+struct OutputConfig {
+  std::string_view path;             // these three as in FileConfig
+  std::string_view directory;
+  std::string_view name;
+  uint32_t line = 0;                 // of its key
+};
+
+enum class OutputId : uint8_t { kStatus, kMetrics };
+inline constexpr uint32_t kOutputCount = 2;
+
 struct Config {
   LogLevel log_level = LogLevel::kInfo;
   Cloud cloud = Cloud::kPublic;
@@ -73,6 +85,7 @@ struct Config {
   uint32_t arena_size = 0;
   Array<TokenConfig, kTokenCountMax> tokens;  // token_count of them
   Array<FileConfig, kFileCountMax> files;     // file_count of them
+  Array<OutputConfig, kOutputCount> outputs;  // by OutputId
   char arena[kConfigSizeMax];
 
   Config() = default;

@@ -68,6 +68,23 @@ void SetRequireTmpfs(Reading& reading, std::string_view value) {
   reading.config->require_tmpfs = Choose(reading, value, "no|yes") == 1;
 }
 
+void SetOutput(Reading& reading, OutputId id, std::string_view value) {
+  if (value.empty()) return;
+  OutputConfig& output = reading.config->outputs[static_cast<uint32_t>(id)];
+  const char* const problem = PathCheck(value);
+  if (problem != nullptr) return Wrong(reading, problem);
+  PathKeep(reading, value, &output.path, &output.directory, &output.name);
+  output.line = reading.line_number;
+}
+
+void SetStatusFile(Reading& reading, std::string_view value) {
+  SetOutput(reading, OutputId::kStatus, value);
+}
+
+void SetMetricsFile(Reading& reading, std::string_view value) {
+  SetOutput(reading, OutputId::kMetrics, value);
+}
+
 void SetResource(Reading& reading, std::string_view value) {
   for (const char c : value) {
     if (c <= 0x20 || c > 0x7E || c == '"' || c == '\\') {
@@ -219,8 +236,8 @@ constexpr Key kKeys[] = {
     {"timeout", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetTimeout},
     {"cloud", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetCloud},
     {"require_tmpfs", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetRequireTmpfs},
-    {"status_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
-    {"metrics_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+    {"status_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetStatusFile},
+    {"metrics_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetMetricsFile},
     {"ca_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
     {"on_refresh", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
     {"resource", SectionKind::kToken, Empty::kRefused, kResourceSizeMax, SetResource},

@@ -71,6 +71,14 @@ void ProblemOfConfig(Reading& reading, uint32_t line, const char* subject, const
 // Copies `text` to the configuration's arena, with a NUL behind it, which isn't part of the view.
 std::string_view Keep(Reading& reading, std::string_view text);
 
+// Null where `path` can be that of a file that is published, else what is wrong with it. One file
+// has one spelling, so that two keys or sections for one file are noticed.
+const char* PathCheck(std::string_view path);
+
+// Keeps a path that PathCheck found right, and its parts: each with a NUL behind it.
+void PathKeep(Reading& reading, std::string_view path, std::string_view* whole,
+              std::string_view* directory, std::string_view* name);
+
 // Sets a key of the current section.
 void KeySet(Reading& reading, std::string_view name, std::string_view value);
 

@@ -73,43 +73,11 @@ void TokenBegin(Reading& reading, std::string_view name) {
 }
 static_assert(kTokenCountMax == 64, "as the message says");
 
-// Null where `path` can be a published file's. One file has one spelling, so that two sections
-// for one file are noticed.
-const char* PathCheck(std::string_view path) {
-  if (path.empty()) return "a path is missing: expected [file PATH]";
-  if (path[0] != '/') return "expected an absolute path";
-  if (path.size() >= kPathSizeMax) return "its path is longer than 511 bytes";
-  for (const char c : path) {
-    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) return "a path has no control characters";
-  }
-  for (size_t begin = 1; begin <= path.size();) {
-    const size_t end = Find(path, '/', begin);
-    const std::string_view part = Slice(path, begin, end - begin);
-    if (part.empty() && end == path.size()) return "expected a file: the path ends in '/'";
-    if (part.empty() || part == "." || part == "..") return "expected a path without // . and ..";
-    if (part.size() > kFileNameSizeMax) return "a name in the path is longer than 255 bytes";
-    if (end == path.size() && StartsWith(part, kTemporaryPrefix)) {
-      return "names that begin with .miagent- are those of temporary files";
-    }
-    begin = end + 1;
-  }
-  return nullptr;
-}
-static_assert(kPathSizeMax == 512 && kFileNameSizeMax == 255, "as the messages say");
-
 bool PathIsTaken(const Config& config, std::string_view path) {
   for (uint32_t index = 0; index < config.file_count; ++index) {
     if (config.files[index].path == path) return true;
   }
   return false;
-}
-
-void PathSet(Reading& reading, FileConfig& file, std::string_view path) {
-  size_t name_begin = path.size();
-  while (path[name_begin - 1] != '/') --name_begin;
-  file.path = Keep(reading, path);
-  file.directory = Keep(reading, Slice(path, 0, name_begin > 1 ? name_begin - 1 : 1));
-  if (!file.path.empty()) file.name = SliceFrom(file.path, name_begin);
 }
 
 void FileBegin(Reading& reading, std::string_view path) {
@@ -126,7 +94,7 @@ void FileBegin(Reading& reading, std::string_view path) {
     Wrong(reading, "[file]", problem);
   } else {
     if (PathIsTaken(config, path)) Wrong(reading, "[file]", "there is another ~", path);
-    PathSet(reading, file, path);
+    PathKeep(reading, path, &file.path, &file.directory, &file.name);
   }
   ++config.file_count;
   reading.section = SectionKind::kFile;
@@ -201,7 +169,52 @@ void FileRelate(Reading& reading, FileConfig& file) {
   Problem(reading, file.token_line, "token", "there is no section [token ~]", file.token_name);
 }
 
+void OutputsRelate(Reading& reading) {
+  const Config& config = *reading.config;
+  for (uint32_t index = 0; index < kOutputCount; ++index) {
+    const OutputConfig& output = config.outputs[index];
+    if (output.path.empty()) continue;
+    const OutputConfig& other = config.outputs[kOutputCount - 1];
+    const bool is_twice = index == 0 && output.path == other.path;
+    if (is_twice || PathIsTaken(config, output.path)) {
+      Problem(reading, output.line, index == 0 ? "status_file" : "metrics_file",
+              "another file has this path: ~", output.path);
+    }
+  }
+}
+
 }  // namespace
+
+const char* PathCheck(std::string_view path) {
+  if (path.empty()) return "a path is missing: expected [file PATH]";
+  if (path[0] != '/') return "expected an absolute path";
+  if (path.size() >= kPathSizeMax) return "its path is longer than 511 bytes";
+  for (const char c : path) {
+    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) return "a path has no control characters";
+  }
+  for (size_t begin = 1; begin <= path.size();) {
+    const size_t end = Find(path, '/', begin);
+    const std::string_view part = Slice(path, begin, end - begin);
+    if (part.empty() && end == path.size()) return "expected a file: the path ends in '/'";
+    if (part.empty() || part == "." || part == "..") return "expected a path without // . and ..";
+    if (part.size() > kFileNameSizeMax) return "a name in the path is longer than 255 bytes";
+    if (end == path.size() && StartsWith(part, kTemporaryPrefix)) {
+      return "names that begin with .miagent- are those of temporary files";
+    }
+    begin = end + 1;
+  }
+  return nullptr;
+}
+static_assert(kPathSizeMax == 512 && kFileNameSizeMax == 255, "as the messages say");
+
+void PathKeep(Reading& reading, std::string_view path, std::string_view* whole,
+              std::string_view* directory, std::string_view* name) {
+  size_t name_begin = path.size();
+  while (path[name_begin - 1] != '/') --name_begin;
+  *whole = Keep(reading, path);
+  *directory = Keep(reading, Slice(path, 0, name_begin > 1 ? name_begin - 1 : 1));
+  if (!whole->empty()) *name = SliceFrom(*whole, name_begin);
+}
 
 void SectionBegin(Reading& reading, std::string_view word, std::string_view name) {
   SectionEnd(reading);
@@ -231,6 +244,7 @@ void SectionsRelate(Reading& reading) {
   for (uint32_t index = 0; index < config.file_count; ++index) {
     FileRelate(reading, config.files[index]);
   }
+  if (!reading.is_command_line) OutputsRelate(reading);
 }
 
 }  // namespace miagent

@@ -19,7 +19,7 @@ BAD_LINES = (
     ("timeout = 5", "twice"),
     ("cloud = mars", "public|usgov|china"),
     ("require_tmpfs = maybe", "yes"),
-    ("status_file = /run/s.json", "this build"),
+    ("status_file = s.json", "absolute"),
     ("no value here", "expected"),
     ("[token t]", "resource"),
     ("resource", "expected"),
@@ -68,6 +68,14 @@ class Check(E2eTest):
                      f"file {self.folder}/storage\n", "0640", f"{os.geteuid()}:{os.getegid()}",
                      f"file {self.folder}/vault.json\n", "json", "keep", "remove", "safe"):
             self.assertIn(text, result.out)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_status_and_metrics_files(self) -> None:
+        text = self.good(status_file=f"{self.folder}/s.json", metrics_file=f"{self.folder}/m.prom")
+        result = self.check("-c", self.write_config(text))
+        self.assertEqual((result.code, result.err), (0, ""))
+        self.assertIn(f"status_file {self.folder}/s.json\nmetrics_file {self.folder}/m.prom\n",
+                      result.out)
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_comments_blanks_and_line_ends(self) -> None:
@@ -162,7 +170,15 @@ class Help(unittest.TestCase):
             for option in ("--resource", "--client-id", "--object-id", "--mi-res-id",
                            "--endpoint", "--timeout", "--cloud", "--source"):
                 self.assertIn(option, text)
-        for code in (0, 64, 65, 69, 73, 75, 77, 78):
+        for command, options in (("status", ["--json"]), ("wait", ["--fresh", "--timeout"])):
+            self.assertIn(f"miagent {command}", general)
+            text = self.fine("help", command)
+            self.assertIn(f"usage: miagent {command} [-c FILE] [{options[0]}", text)
+            self.assertEqual(self.fine(command, "--help"), text)
+            for option in options:
+                self.assertIn(f"\n  {option} ", text)
+            self.assertNotIn("--resource", text)
+        for code in (0, 1, 64, 65, 69, 73, 75, 77, 78):
             self.assertRegex(general, rf"(?m)^ *{code} ")
 
     def test_resources(self) -> None:
@@ -193,7 +209,8 @@ class Help(unittest.TestCase):
             self.assertIn("standard output", result.err)
 
     def test_wrong_usage(self) -> None:
-        for arguments in ([], [""], ["fetch"], ["exec", "--", "true"], ["wait"], ["status"],
+        for arguments in ([], [""], ["fetch"], ["exec", "--", "true"],
+                          ["wait", "--fresh=x"], ["status", "x"], ["status", "--json=1"],
                           ["call", "https://x"], ["help", "nonsense"], ["help", "run", "once"],
                           ["--version", "x"], ["-v"], ["run", "x"], ["run", "-c"],
                           ["run", "-c", ""], ["run", "--timeout", "5"], ["once", "--format", "raw"],

@@ -105,6 +105,22 @@ TEST_CASE("command: --timeout bounds the whole of once and get, and a request of
   }
 }
 
+TEST_CASE("command: status and wait") {
+  const Command status = Good("status -c /x --json");
+  CHECK(status.id == CommandId::kStatus);
+  CHECK(status.is_json);
+  CHECK(std::string(status.config_path) == "/x");
+  CHECK_FALSE(status.has_token_options);
+  CHECK_FALSE(Good("status").is_json);
+  const Command wait = Good("wait -c/x --fresh 86400 --timeout=7");
+  CHECK(wait.id == CommandId::kWait);
+  CHECK(wait.fresh == Seconds(86400));
+  CHECK(wait.timeout == Seconds(7));
+  CHECK(Good("wait --fresh=0").fresh == Duration{0});
+  CHECK(Good("wait").timeout == Duration{0});
+  CHECK(Good("wait").config_path == nullptr);
+}
+
 TEST_CASE("command: help and version") {
   for (const char* line : {"help", "-h", "--help", "help help", "help --help", "help -h"}) {
     const Command command = Good(line);
@@ -128,14 +144,13 @@ struct Wrong {
 
 TEST_CASE("command: each fault is one sentence that says what was expected") {
   const Wrong wrongs[] = {
-      {"", "expected a command: run, once, get, check or help"},
-      {"_", "there is no command '': expected run, once, get, check or help"},
-      {"fetch", "there is no command 'fetch': expected run, once, get, check or help"},
+      {"", "expected a command: run, once, get, check, status, wait or help"},
+      {"_", "there is no command '': expected run, once, get, check, status, wait or help"},
+      {"fetch",
+       "there is no command 'fetch': expected run, once, get, check, status, wait or help"},
       {"--nonsense", "there is no command '--nonsense': expected run, once"},
       {"-c x", "there is no command '-c'"},
       {"exec -- ls", "this build has no command 'exec'"},
-      {"wait", "this build has no command 'wait'"},
-      {"status --json", "this build has no command 'status'"},
       {"call", "this build has no command 'call'"},
       {"get", "get needs --resource URI (see 'miagent help get')"},
       {"get --cloud china", "get needs --resource URI"},
@@ -178,8 +193,24 @@ TEST_CASE("command: each fault is one sentence that says what was expected") {
       {"run --timeout 5", "run takes --timeout with --resource; a file has its own"},
       {"check -c x --timeout 5", "check takes --timeout with --resource"},
       {"run --resource a --file /f --timeout 301", "run expects --timeout 1 to 300 seconds"},
+      {"status x", "status takes no argument, but got 'x' (see 'miagent help status')"},
+      {"status --json=yes", "status takes '--json' without a value"},
+      {"status --json --json", "status takes '--json' once"},
+      {"status --resource a", "status has no option '--resource'"},
+      {"status --timeout 5", "status has no option '--timeout'"},
+      {"status --fresh 5", "status has no option '--fresh'"},
+      {"wait --json", "wait has no option '--json'"},
+      {"wait --file /f", "wait has no option '--file'"},
+      {"wait --fresh", "wait needs a value for '--fresh'"},
+      {"wait --fresh 86401", "wait expects --fresh 0 to 86400 seconds"},
+      {"wait --fresh -1", "wait expects --fresh 0 to 86400 seconds"},
+      {"wait --fresh 1.5", "wait expects --fresh 0 to 86400 seconds"},
+      {"wait --timeout 0", "wait expects --timeout 1 to 86400 seconds"},
+      {"wait --timeout 86401", "wait expects --timeout 1 to 86400 seconds"},
+      {"get --resource a --json", "get has no option '--json'"},
+      {"run --fresh 1", "run has no option '--fresh'"},
       {"help get more", "expected nothing after 'get'"},
-      {"help fetch", "expected miagent help run|once|get|check|resources"},
+      {"help fetch", "expected miagent help run|once|get|check|status|wait|resources"},
       {"help exec", "this build has no command 'exec'"},
       {"--version x", "expected nothing after '--version'"},
       {"--help get", "expected nothing after '--help'"},
@@ -212,6 +243,10 @@ TEST_CASE("command: random lines end, with a problem or without") {
                                "get",
                                "once",
                                "check",
+                               "status",
+                               "wait",
+                               "--json",
+                               "--fresh",
                                "help",
                                "-c",
                                "--resource",

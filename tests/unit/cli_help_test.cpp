@@ -16,7 +16,8 @@ std::string Help(std::string_view topic) {
   return std::string(writer.text());
 }
 
-constexpr const char* kTopics[] = {"", "run", "once", "get", "check", "resources"};
+constexpr const char* kTopics[] = {"",      "run",    "once", "get",
+                                   "check", "status", "wait", "resources"};
 
 TEST_CASE("help: every text is short, printable and ends its last line") {
   size_t total = 0;
@@ -42,8 +43,8 @@ TEST_CASE("help: every text is short, printable and ends its last line") {
 
 TEST_CASE("help: the general text has every command and exit code") {
   const std::string text = Help("");
-  for (const char* word : {"run", "once", "get", "check", "help", "--version", "/etc/miagent.conf",
-                           "64", "65", "69", "73", "75", "77", "78"}) {
+  for (const char* word : {"run", "once", "get", "check", "status", "wait", "help", "--version",
+                           "/etc/miagent.conf", " 1  ", "64", "65", "69", "73", "75", "77", "78"}) {
     CHECK_MESSAGE(text.find(word) != std::string::npos, word);
   }
 }
@@ -52,8 +53,9 @@ TEST_CASE("help: the general text has every command and exit code") {
 TEST_CASE("help: each command's options are told and taken") {
   const char* const options[] = {"--resource",  "--cloud",     "--source",   "--client-id",
                                  "--object-id", "--mi-res-id", "--endpoint", "--file",
-                                 "--timeout",   "--format",    "-c"};
-  for (const char* name : {"run", "once", "get", "check"}) {
+                                 "--timeout",   "--format",    "-c",         "--json",
+                                 "--fresh"};
+  for (const char* name : {"run", "once", "get", "check", "status", "wait"}) {
     const std::string text = Help(name);
     for (const char* option : options) {
       const char* const arguments[] = {"miagent", name, option, "1"};

@@ -214,8 +214,13 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[agent]\ntimeout=-1", 6, "timeout: expected 1 to 300 seconds"},
       {"$[agent]\ncloud=germany", 6, "cloud: expected 'public|usgov|china'"},
       {"$[agent]\nrequire_tmpfs=true", 6, "require_tmpfs: expected 'no|yes'"},
-      {"$[agent]\nstatus_file=/run/s", 6, "status_file: this build doesn't have it"},
-      {"$[agent]\nmetrics_file=/run/m", 6, "metrics_file: this build doesn't have it"},
+      {"$[agent]\nstatus_file=s", 6, "status_file: expected an absolute path"},
+      {"$[agent]\nstatus_file=/run/", 6, "status_file: expected a file"},
+      {"$[agent]\nmetrics_file=/run/../m", 6, "metrics_file: expected a path without"},
+      {"$[agent]\nmetrics_file=/run/.miagent-x", 6, "metrics_file: names that begin with"},
+      {"$[agent]\nstatus_file=/f", 6, "status_file: another file has this path: '/f'"},
+      {"$[agent]\nmetrics_file=/f", 6, "metrics_file: another file has this path: '/f'"},
+      {"$[agent]\nstatus_file=/s\nmetrics_file=/s", 6, "status_file: another file has this path"},
       {"$[agent]\nca_file=/etc/ca", 6, "ca_file: this build doesn't have it"},
       {"$[agent]\non_refresh=x", 6, "on_refresh: this build doesn't have it"},
       // [token].
@@ -295,6 +300,20 @@ TEST_CASE("config: values that are unset by default may be empty") {
       "[file /f]\ntoken=t\ntemplate=\nowner=\ngroup=\nnotify=\n");
   CHECK_MESSAGE(read.status.ok(), read.All());
   CHECK(read.config->tokens[0].identity.kind == IdentityKind::kNone);
+}
+
+TEST_CASE("config: status_file and metrics_file, in parts") {
+  const ReadConfig read = ReadText(
+      "[agent]\nstatus_file=/run/miagent/status.json\nmetrics_file=/m.prom\n"
+      "[token t]\nresource=arm\n[file /f]\ntoken=t\n");
+  REQUIRE_MESSAGE(read.status.ok(), read.All());
+  const OutputConfig& status = read.config->outputs[0];
+  CHECK(status.path == "/run/miagent/status.json");
+  CHECK(std::string(status.directory.data()) == "/run/miagent");
+  CHECK(std::string(status.name.data()) == "status.json");
+  const OutputConfig& metrics = read.config->outputs[1];
+  CHECK(std::string(metrics.directory.data()) == "/");
+  CHECK(std::string(metrics.name.data()) == "m.prom");
 }
 
 TEST_CASE("config: every problem is told, not only the first") {

@@ -1,0 +1,62 @@
+// Text on its way out through a small buffer.
+
+#include "agent/base/check.h"
+#include "agent/status/status.h"
+
+namespace miagent {
+namespace {
+
+bool IsContinuation(std::string_view text, size_t index) {
+  return index < text.size() && (static_cast<uint8_t>(text[index]) & 0xC0) == 0x80;
+}
+
+// The bytes of the character at `at`, where it is well-formed UTF-8 (RFC 3629) and no control
+// character; else 0.
+size_t CharacterSize(std::string_view text, size_t at) {
+  const auto first = static_cast<uint8_t>(text[at]);
+  if (first < 0x80) return first >= 0x20 && first != 0x7F ? 1 : 0;
+  if (!IsContinuation(text, at + 1)) return 0;
+  const auto second = static_cast<uint8_t>(text[at + 1]);
+  if (first >= 0xC2 && first <= 0xDF) return 2;
+  if (first == 0xE0 ? second < 0xA0 : first == 0xED && second > 0x9F) return 0;
+  if (!IsContinuation(text, at + 2)) return 0;
+  if (first >= 0xE0 && first <= 0xEF) return 3;
+  if (first == 0xF0 ? second < 0x90 : first == 0xF4 && second > 0x8F) return 0;
+  return first >= 0xF0 && first <= 0xF4 && IsContinuation(text, at + 3) ? 4 : 0;
+}
+
+}  // namespace
+
+Status StatusFlush(StatusWriter& writer) {
+  if (writer.size != 0 && writer.status.ok()) {
+    writer.status = writer.flush(writer.context, {writer.bytes, writer.size});
+  }
+  writer.size = 0;
+  return writer.status;
+}
+
+void Put(StatusWriter& writer, std::string_view text) {
+  for (const char c : text) {
+    if (writer.size == sizeof(writer.bytes)) static_cast<void>(StatusFlush(writer));
+    writer.bytes[writer.size++] = c;
+  }
+}
+
+void PutDecimal(StatusWriter& writer, int64_t value) {
+  char digits[20];
+  TextWriter text{digits, sizeof(digits)};
+  AppendDecimal(text, value);
+  CHECK(!text.overflowed);
+  Put(writer, text.text());
+}
+
+void PutEscaped(StatusWriter& writer, std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t size = CharacterSize(text, at);
+    if (text[at] == '"' || text[at] == '\\') Put(writer, "\\");
+    Put(writer, size == 0 ? "?" : Slice(text, at, size));
+    at += size == 0 ? 1 : size;
+  }
+}
+
+}  // namespace miagent
