@@ -7,7 +7,9 @@ set -euo pipefail
 # Debian's own python3 is used throughout (/usr/bin/python3): python3-cryptography belongs to it.
 build="clang-19 lld-19 cmake ninja-build xz-utils"
 run="$build python3 python3-cryptography"
-test="$run libclang-rt-19-dev clang-tidy-19 clang-format-19 valgrind strace"
+test="$run libclang-rt-19-dev clang-tidy-19 clang-format-19 valgrind strace mandoc s6 shellcheck"
+# Not runit and busybox-static, which tests/packaging uses where they are: the one puts a service
+# into /etc/service, the other itself into the initramfs.
 
 case ${1:-} in
   build) wanted=$build ;;
