@@ -109,6 +109,7 @@ Status OwnersResolve(Platform& platform, const Config& config, const ConfigRepor
                      FileTable* files) {
   Status status;
   for (uint32_t index = 0; index < config.file_count; ++index) {
+    // Asked for here, as `get`, which has no files, needs none of it; the platform asks once.
     const ProcessFacts process = ProcessInspect(platform);
     const FileConfig& file = config.files[index];
     FileState& state = (*files)[index];
@@ -271,7 +272,7 @@ void DropFiles(Agent& agent, Platform& platform, const Config& next) {
   }
 }
 
-// The words of the configuration file, for the plan that `check` prints.
+// How the plan that `check` prints names an identity, in the order of IdentityKind.
 constexpr char kIdentityNames[] = "the machine's own|client_id |object_id |mi_res_id ";
 
 Status PrintLine(Platform& platform, const TextWriter& writer) {

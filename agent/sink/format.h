@@ -5,7 +5,7 @@
 // Limits:  any number of parts: they are flushed in batches of kWritePartCountMax.
 // Errors:  the first fault of a flush; nothing is flushed after it.
 //
-// A new format: an enum value (config.h), its name (config/keys), a function in format.cpp's table.
+// A new format: its enum value and its word in config/config.h, a function in format.cpp's table.
 #pragma once
 
 #include <cstdint>
