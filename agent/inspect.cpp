@@ -106,9 +106,13 @@ void AgentTake(Scan& scan) {
   char bytes[sizeof(OutputState::boot_id)];
   const std::string_view boot_id = BootIdRead(*scan.platform, {bytes, sizeof(bytes)});
   scan.moment.is_same_boot = agent.boot_id == boot_id && agent.written_at <= scan.moment.now;
+  // One of the two may see no boot id (a service whose /proc shows processes alone): then it is the
+  // process that tells, though the clocks are not trusted.
+  const bool is_other_boot =
+      !scan.moment.is_same_boot && !agent.boot_id.empty() && !boot_id.empty();
   if (agent.is_stopped) {
     scan.liveness = Liveness::kStopped;
-  } else if (scan.moment.is_same_boot && ProcessIsAlive(*scan.platform, agent.pid)) {
+  } else if (!is_other_boot && ProcessIsAlive(*scan.platform, agent.pid)) {
     scan.liveness = Liveness::kRunning;
   }
   if (scan.writer == nullptr) return;

@@ -306,6 +306,20 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("status: an agent that can't see the boot id, as a confined service, runs all the same") {
+  for (const bool is_alive : {true, false}) {
+    StatusScene scene;
+    SimFileAdd(*scene.world, kBootIdPath, "", 0444);
+    scene.ConfigureStatus();
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(10));
+    SimFileAdd(*scene.world, kBootIdPath, "11111111-2222-3333-4444-555555555555\n", 0444);
+    scene.world->alive_pid = is_alive ? 1000 : 0;
+    CHECK(scene.Inspect(CommandId::kStatus) == 0);
+    CHECK(scene.Output().find(is_alive ? ": running; " : ": gone, ") != std::string::npos);
+  }
+}
+
 TEST_CASE("status: a refusal is told with what the endpoint said") {
   StatusScene scene;
   scene.Fails(400, 1000, "",
