@@ -269,6 +269,8 @@ TEST_CASE("values that are not JSON") {
   }
 }
 
+const std::string kLong(70, 'x');  // as long as what jsmn doesn't see
+
 TEST_CASE("parts have a limit, and deep nesting is only parts") {
   std::string text = "{\"a\":[";
   for (uint32_t count = 3; count < kJsonTokenCountMax; ++count) text += "0,";
@@ -276,6 +278,10 @@ TEST_CASE("parts have a limit, and deep nesting is only parts") {
   text.pop_back();
   CHECK(Accepts(text + "]}"));
   CHECK(World(text + ",0]}").status.fault == Fault::kJsonTooManyParts);
+  const std::string quoted = '"' + kLong + '"';
+  CHECK(World(text + "," + quoted + "]}").status.fault == Fault::kJsonTooManyParts);
+  text.replace(text.size() - 1, 1, quoted);
+  CHECK(Accepts(text + "]}"));
 
   std::string deep = "{\"a\":" + std::string(kJsonTokenCountMax - 2, '[');
   CHECK(Accepts(deep + std::string(kJsonTokenCountMax - 2, ']') + "}"));
@@ -468,6 +474,10 @@ TEST_CASE("agrees with another reader on mutated documents") {
       R"({"error":{"code":"a","message":"b"},"list":[1,[2,{"c":[]}],"d"],"t":true,"f":false})",
       R"({ "a" : -1.5e+3 , "b" : [ ] , "c" : { } , "d\"\\\u00e9" : "\n\/" })",
       R"({"a":{"b":{"c":{"d":[[[0]]]}}},"e":1,"e":2})",
+      // Strings as long as a token, wherever a string may stand.
+      R"({"access_token":")" + kLong + R"(","list":[1,")" + kLong + R"(",{")" + kLong +
+          R"(":"b"}]})",
+      R"({")" + kLong + R"(\"\u00e9":")" + kLong + R"( \\","b":-1,"c":")" + kLong + R"("})",
   };
   const std::string alphabet = "{}[]:,\"\\ \t\n\ru0123456789eE+-.truefalsn'/*a\0\x01\x7F\xC3"s;
   std::mt19937 random(8259);
