@@ -124,7 +124,12 @@ void Append(TextWriter& writer, std::string_view text) {
   const size_t room = writer.capacity - writer.size;
   if (text.size() > room) writer.overflowed = true;
   const size_t count = text.size() < room ? text.size() : room;
-  if (count != 0) memcpy(writer.data + writer.size, text.data(), count);
+  // Not by the library: the pieces are short, and the start of its `rep movs` alone costs 30 ns.
+  char* to = writer.data + writer.size;
+  const char* from = text.data();
+  size_t rest = count;
+  for (; rest >= 8; rest -= 8, to += 8, from += 8) memcpy(to, from, 8);
+  for (; rest != 0; --rest) *to++ = *from++;
   writer.size += count;
 }
 

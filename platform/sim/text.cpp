@@ -18,10 +18,26 @@ std::string_view SimTextPart(std::string_view text, size_t offset, size_t size) 
 }
 
 size_t SimTextFind(std::string_view text, std::string_view wanted, size_t from) {
+  if (wanted.empty()) return from < text.size() ? from : text.size();
   for (size_t index = from; index + wanted.size() <= text.size(); ++index) {
-    if (SimTextPart(text, index, wanted.size()) == wanted) return index;
+    if (text[index] != wanted[0]) continue;
+    if (memcmp(text.data() + index, wanted.data(), wanted.size()) == 0) return index;
   }
   return text.size();
+}
+
+bool SimTextEqual(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  size_t index = 0;
+  uint64_t differences = 0;
+  for (; index + sizeof(uint64_t) <= a.size(); index += sizeof(uint64_t)) {
+    uint64_t words[2];
+    memcpy(&words[0], a.data() + index, sizeof(uint64_t));
+    memcpy(&words[1], b.data() + index, sizeof(uint64_t));
+    differences |= words[0] ^ words[1];
+  }
+  for (; index < a.size(); ++index) differences |= a[index] == b[index] ? 0 : 1;
+  return differences == 0;
 }
 
 bool SimTextEqualIgnoreCase(std::string_view a, std::string_view b) {

@@ -13,6 +13,8 @@ std::string_view SimTextPart(std::string_view text, size_t offset, size_t size =
 // Where `wanted` begins in `text`, at or after `from`; text.size() where it doesn't.
 size_t SimTextFind(std::string_view text, std::string_view wanted, size_t from = 0);
 
+// For texts of a token's size: musl's memcmp goes byte by byte.
+bool SimTextEqual(std::string_view a, std::string_view b);
 bool SimTextEqualIgnoreCase(std::string_view a, std::string_view b);
 
 // Copies `text` and a NUL to `to`; SimFailed where that has no room.

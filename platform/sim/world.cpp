@@ -11,7 +11,7 @@ namespace miagent {
 namespace {
 
 constexpr int64_t kTrueWallAtStartMs = 1'750'000'000'000;
-constexpr uint64_t kHashPrime = 0x100000001B3U;  // FNV-1a
+constexpr uint64_t kHashPrime = 0x100000001B3U;  // of FNV-1a
 constexpr uint64_t kHashStart = 0xCBF29CE484222325U;
 constexpr int64_t kMillion = 1'000'000;
 
@@ -25,9 +25,8 @@ uint64_t RandomNext(uint64_t& state) {
 }
 
 void Trace(Platform& world, uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) {
-    world.trace_hash = (world.trace_hash ^ ((value >> shift) & 255)) * kHashPrime;
-  }
+  world.trace_hash = (world.trace_hash ^ value) * kHashPrime;
+  world.trace_hash ^= world.trace_hash >> 29;  // a product's upper bits reach its lower ones
 }
 
 int32_t FaultTake(Platform& world, Verb verb) {

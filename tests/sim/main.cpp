@@ -18,6 +18,7 @@
 #include "agent/base/bytes.h"
 #include "agent/base/check.h"
 #include "platform/sim/server.h"
+#include "platform/sim/text.h"
 #include "platform/sim/world.h"
 
 namespace miagent {
@@ -83,7 +84,9 @@ uint32_t TokenNumber(uint32_t file_index) {
   }
   const std::string_view resource =
       file_index == 0 ? "https%3A%2F%2Fstorage.azure.com%2F" : "https%3A%2F%2Fvault.azure.net";
-  if (SimImdsToken(static_cast<uint32_t>(number), resource, g_imds.token_size, expected) != text) {
+  const std::string_view token =
+      SimImdsToken(static_cast<uint32_t>(number), resource, g_imds.token_size, expected);
+  if (!SimTextEqual(token, text)) {
     Broken("a token that is torn, or another resource's");
   }
   return static_cast<uint32_t>(number);
