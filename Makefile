@@ -11,7 +11,7 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all run test check sim size format clean help test-clients product tests setup-%
+.PHONY: all run test check sim torture size format clean help test-clients product tests setup-%
 
 all: setup-build product ## build build/miagent (installs and fetches what is missing, once)
 
@@ -31,6 +31,9 @@ SEED ?= 1
 YEARS ?= 10
 sim: setup-build product ## live YEARS years of faults drawn from SEED, on a simulated machine
 	@$(BUILD)/miagent-sim $(SEED) $(YEARS)
+
+torture: setup-test product ## fail every system call of the binary, cut every exchange (4 minutes)
+	@MIAGENT=$(BUILD)/miagent $(PYTHON) tests/torture/torture.py
 
 size: setup-build product ## what the binary's bytes and memory go to
 	@$(call GATE,size) --report
