@@ -1,11 +1,14 @@
 #include "agent/agent.h"
 
 #include "agent/base/check.h"
+#include "agent/notification.h"
 #include "agent/output.h"
 #include "agent/plan.h"
 #include "agent/publication.h"
 #include "agent/report.h"
 #include "agent/request.h"
+#include "agent/supervisor.h"
+#include "agent/wrapper.h"
 
 namespace miagent {
 namespace {
@@ -15,8 +18,11 @@ void Finish(Agent& agent, uint8_t exit_code) {
   agent.exit_code = exit_code;
 }
 
-void OnSignal(Agent& agent, Platform& platform, Signal signal) {
-  switch (signal) {
+void OnSignal(Agent& agent, Platform& platform, const Event& event) {
+  if (agent.command->id == CommandId::kExec && event.signal != Signal::kChild) {
+    return WrapperOnSignal(agent, platform, event);
+  }
+  switch (event.signal) {
     case Signal::kStop: agent.is_stopping = true; break;
     case Signal::kReload: agent.is_reloading = true; break;
     case Signal::kRefresh:
@@ -25,7 +31,19 @@ void OnSignal(Agent& agent, Platform& platform, Signal signal) {
       RequestForceAll(agent);
       break;
     case Signal::kReport: agent.output.has_news = true; break;
+    case Signal::kChild: agent.has_ended_child = true; break;
+    case Signal::kOther:
     case Signal::kNone: break;
+  }
+}
+
+// Takes note of the children that have ended. As PID 1 they are everybody's orphans.
+void ReapChildren(Agent& agent, Platform& platform) {
+  for (uint32_t count = 0; count < kReapCountMax && agent.has_ended_child; ++count) {
+    ChildEnd end;
+    agent.has_ended_child = ChildReap(platform, &end);
+    if (!agent.has_ended_child || NotificationOnEnd(agent, platform, end)) continue;
+    WrapperOnEnd(agent, platform, end);
   }
 }
 
@@ -53,12 +71,14 @@ void AgeTokens(Agent& agent, Platform& platform) {
   }
 }
 
-// Whether every token of `once` or `get` has its outcome, and every file was tried.
+// Whether every token of `once` or `get` has its outcome, every file was tried, and every
+// notification is over.
 bool IsSettled(const Agent& agent) {
   for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
     if (!agent.tokens[index].is_settled) return false;
   }
-  return agent.request.token_index == kTokenNone;
+  if (agent.request.token_index != kTokenNone) return false;
+  return agent.hook.pid == 0 || agent.command->id == CommandId::kExec;  // nobody waits for a hook
 }
 
 // The exit code of the failure that comes first in the configuration's order.
@@ -82,12 +102,20 @@ uint8_t FirstFailure(const Agent& agent) {
 // `once` and `get`: gives up what is still waiting when the command's time is over.
 void RunOutOfTime(Agent& agent, Platform& platform) {
   RequestAbandon(agent, platform);
+  agent.command_deadline = kInstantNever;  // what notifications take is theirs
   for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
     TokenState& token = agent.tokens[index];
     if (token.is_settled) continue;
     token.is_settled = true;
     token.failure = {Fault::kOutOfTime, 0};
     ReportTokenFailure(agent, platform, index, token.failure, Duration{0});
+  }
+}
+
+// Applies on_stop.
+void WithdrawFiles(Agent& agent, Platform& platform) {
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    PublicationStop(agent, platform, index);
   }
 }
 
@@ -98,42 +126,51 @@ void FinishCommand(Agent& agent, Platform& platform) {
     Finish(agent, FaultLookUp(printed.fault).exit_code);
     return;
   }
-  Finish(agent, FirstFailure(agent));
+  const uint8_t exit_code = FirstFailure(agent);
+  if (agent.command->id != CommandId::kExec || exit_code != 0) return Finish(agent, exit_code);
+  if (WrapperBegin(agent, platform)) return;
+  WithdrawFiles(agent, platform);
+  Finish(agent, agent.wrapper.exit_code);
 }
 
 void Stop(Agent& agent, Platform& platform) {
   RequestAbandon(agent, platform);
+  SupervisorStopping(agent, platform);
   if (agent.mode != Mode::kRun) {
     const Status stopped{Fault::kStopped};
-    ReportFailure(agent, platform, "once", stopped);
+    ReportFailure(agent, platform, agent.command->id == CommandId::kExec ? "exec" : "once",
+                  stopped);
     return Finish(agent, FaultLookUp(stopped.fault).exit_code);
   }
-  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
-    PublicationStop(agent, platform, index);
-  }
+  WithdrawFiles(agent, platform);
   ReportToken(agent, LogLevel::kInfo, "stopped", kTokenNone);
   ReportSend(agent, platform);
-  Finish(agent, 0);
+  Finish(agent, agent.wrapper.exit_code);
   agent.output.has_news = true;
   OutputOnTick(agent, platform);
 }
 
 void OnTick(Agent& agent, Platform& platform) {
+  if (agent.has_ended_child) ReapChildren(agent, platform);
   if (agent.is_stopping) {
     Stop(agent, platform);
     return;
   }
   if (agent.is_reloading) {
     agent.is_reloading = false;
-    PlanReload(agent, platform);
+    SupervisorReloading(agent, platform);
+    SupervisorReloaded(agent, PlanReload(agent, platform));
   }
   RequestOnTick(agent, platform);
   AgeTokens(agent, platform);
   PublicationOnTick(agent, platform);
+  if (NotificationIsDue(agent)) NotificationOnTick(agent, platform);
   if (agent.mode != Mode::kRun && agent.command_deadline <= agent.now) {
     RunOutOfTime(agent, platform);
   }
+  if (agent.wrapper.pid != 0 || agent.wrapper.is_restarting) WrapperOnTick(agent, platform);
   RequestBeginDue(agent, platform);
+  SupervisorOnTick(agent, platform);
   if (agent.mode == Mode::kRun && OutputIsDue(agent)) OutputOnTick(agent, platform);
   // Last, as a request can fail in the moment it begins.
   if (agent.mode != Mode::kRun && IsSettled(agent)) FinishCommand(agent, platform);
@@ -157,12 +194,17 @@ void SettleGoodFiles(Agent& agent, Platform& platform) {
 
 void AgentStart(Agent& agent, Platform& platform, const Command& command) {
   agent.command = &command;
-  agent.mode = command.id == CommandId::kRun    ? Mode::kRun
-               : command.id == CommandId::kOnce ? Mode::kOnce
-                                                : Mode::kGet;
+  agent.mode = command.id == CommandId::kRun   ? Mode::kRun
+               : command.id == CommandId::kGet ? Mode::kGet
+                                               : Mode::kOnce;
+  const bool is_wrapper = command.id == CommandId::kExec;
   agent.now = ClockBoot(platform);
   agent.output.started_at = agent.now;
   agent.output.has_news = true;
+  if (command.id == CommandId::kRun) {
+    const Status heard = SupervisorStart(agent, platform);
+    if (!heard.ok()) return Finish(agent, FaultLookUp(heard.fault).exit_code);
+  }
   MemoryLock(platform, &agent.ring, sizeof(agent.ring));
   char seed[sizeof(agent.prng.state)];
   const IoResult filled = EntropyFill(platform, seed, sizeof(seed));
@@ -176,7 +218,8 @@ void AgentStart(Agent& agent, Platform& platform, const Command& command) {
   }
   // `get` publishes nothing, so a signal may end it as it ends any program.
   if (agent.mode != Mode::kGet) {
-    const IoResult watched = SignalsWatch(platform);
+    const SignalSet set = is_wrapper ? SignalSet::kWrapper : SignalSet::kAgent;
+    const IoResult watched = SignalsWatch(platform, set);
     if (!watched.ok()) {
       ReportFailure(agent, platform, "signals", {Fault::kSystem, watched.error});
       Finish(agent, FaultLookUp(Fault::kSystem).exit_code);
@@ -192,10 +235,11 @@ void AgentStart(Agent& agent, Platform& platform, const Command& command) {
     return;
   }
   const Status opened = PlanOpenDirectories(agent, platform);
-  if (agent.mode == Mode::kRun && !opened.ok()) {
+  if ((agent.mode == Mode::kRun || is_wrapper) && !opened.ok()) {
     Finish(agent, FaultLookUp(opened.fault).exit_code);
     return;
   }
+  agent.is_syslog = agent.mode == Mode::kRun && ConfigOf(agent).log == LogTarget::kSyslog;
   if (agent.mode == Mode::kRun) PublicationInherit(agent, platform);
   if (agent.mode == Mode::kOnce) SettleGoodFiles(agent, platform);
   ReportToken(agent, LogLevel::kInfo, "started", kTokenNone);
@@ -208,16 +252,21 @@ void AgentStart(Agent& agent, Platform& platform, const Command& command) {
 void AgentTurn(Agent& agent, Platform& platform) {
   CHECK(!agent.is_finished);
   Event events[kEventCountMax];
-  const size_t event_count = Wait(platform, AgentNextDeadline(agent), events, kEventCountMax);
+  const Instant deadline = AgentNextDeadline(agent);
+  const Instant expected = Latest(deadline, agent.now);
+  const size_t event_count = Wait(platform, deadline, events, kEventCountMax);
   CHECK(event_count <= kEventCountMax);
   const Instant now = ClockBoot(platform);
   CHECK(now >= agent.now);
   agent.still_turn_count = now == agent.now ? agent.still_turn_count + 1 : 0;
   CHECK(agent.still_turn_count < kStillTurnCountMax);
   agent.now = now;
+  SupervisorOnWake(agent, expected);
   for (size_t index = 0; index < event_count; ++index) {
     if (events[index].kind == EventKind::kSignal) {
-      OnSignal(agent, platform, events[index].signal);
+      OnSignal(agent, platform, events[index]);
+    } else if (events[index].socket.handle == agent.hook.output.handle) {
+      NotificationOnOutput(agent, platform);
     } else {
       RequestOnEvent(agent, platform, events[index]);
     }
@@ -228,7 +277,11 @@ void AgentTurn(Agent& agent, Platform& platform) {
 Instant AgentNextDeadline(const Agent& agent) {
   const bool is_busy = agent.request.token_index != kTokenNone;
   Instant next = Earliest(agent.command_deadline, agent.output.retry_at);
+  next = Earliest(next, agent.wrapper.kill_at);
+  if (agent.has_ended_child || agent.is_stopping) next = agent.now;
+  next = Earliest(next, Earliest(agent.supervisor.watchdog_at, agent.supervisor.retry_at));
   if (is_busy) next = Earliest(next, agent.connection.deadline);
+  if (agent.hook.pid != 0) next = Earliest(next, agent.hook.deadline);
   for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
     const TokenState& token = agent.tokens[index];
     const bool is_asked = agent.mode == Mode::kRun || !token.is_settled;
@@ -248,6 +301,7 @@ Instant AgentNextDeadline(const Agent& agent) {
 void AgentEnd(Agent& agent, Platform& platform) {
   RequestAbandon(agent, platform);
   ConnectionClose(agent.connection, platform);
+  HookAbandon(agent.hook, platform);
   RingClear(agent.ring);
   SecretWipe(agent.request.bytes, agent.request.touched_size);
 }

@@ -1,7 +1,7 @@
 // The agent: all of its state, and the loop that turns it.
 //
-// Purpose: `run`, `once` and `get` are one machine that differs in when it ends and where the
-//          token goes.
+// Purpose: `run`, `once`, `get` and `exec` are one machine that differs in when it ends and where
+//          the token goes.
 // Owns:    everything: two configurations (in force, and next), the ring, one connection, the
 //          state of each token and file. About 3 MB, of which only what is used is ever touched.
 // Clock:   `now` is read once a turn; all deadlines are absolute instants on BOOTTIME.
@@ -12,9 +12,12 @@
 //   plan.cpp         configuration, directories, owners; reload
 //   request.cpp      a token's requests: begin, conclude, retry
 //   publication.cpp  a token's files: publish, expire, withdraw
+//   notification.cpp a file's notification: due, run, told
 //   report.cpp       lines for people
 //   output.cpp       status_file and metrics_file
+//   supervisor.cpp   readiness and watchdog, for an init system
 //   inspect.cpp      `status` and `wait`, which read them
+//   wrapper.cpp      `exec`: the program that has the tokens
 #pragma once
 
 #include <cstdint>
@@ -26,6 +29,7 @@
 #include "agent/config/config.h"
 #include "agent/http/connection.h"
 #include "agent/limits.h"
+#include "agent/notify/hook.h"
 #include "agent/source/answer.h"
 #include "agent/status/log.h"
 #include "platform/platform.h"
@@ -49,10 +53,10 @@ struct TokenState {
   bool is_forced = false;                // ask past the endpoint's own cache
   bool is_settled = false;               // `once`, `get`: nothing more is to be done
   bool is_stale_told = false;
+  bool is_published_anew = false;        // a file of it was written; for wrapper.h
   uint32_t failure_count = 0;            // in a row
   Instant failing_since;
   Status failure;                        // the newest; ok after a success
-  uint32_t failure_code_hash = 0;        // of its error code: a change is told anew
   uint32_t request_count = 0;            // these five for status/status.h
   uint32_t success_count = 0;
   uint32_t same_count = 0;
@@ -68,11 +72,13 @@ struct FileState {
   bool is_known = false;         // what stood there before has been looked at
   Instant attempt_at;            // after a failure: when to write again
   uint32_t failure_count = 0;
+  Instant failing_since;
   Status failure;
   Instant expires_at;            // of the token that the file holds; zero: it holds none
   Instant published_at;          // these three for status/status.h; zero: not by this agent
   uint32_t published_count = 0;
   uint32_t failure_total = 0;
+  NotifyState notify;
 };
 
 using TokenTable = Array<TokenState, kTokenCountMax>;
@@ -102,6 +108,31 @@ struct OutputState {
   Array<ErrorAnswer, kTokenCountMax> errors;
 };
 
+// `exec`: the child.
+struct WrapperState {
+  uint32_t pid = 0;                 // 0: there is none, or it is over
+  bool is_restarting = false;       // asked to end, to be started again
+  bool is_end_asked = false;        // somebody asked it to end: it is not to be started again
+  uint8_t exit_code = 0;            // of the one that is over; of any other mode: 0
+  Instant kill_at = kInstantNever;  // it was asked to end before, and has not
+};
+
+// What the supervisor of this process was told (supervisor.h).
+struct SupervisorState {
+  bool is_asked = false;             // somebody listens
+  bool is_ready = false;             // every file has held a token
+  bool is_ready_told = false;        // since the start or the last reload
+  bool is_reloading_untold = false;  // a reload has begun, and telling that failed
+  bool is_reload_refused = false;    // the newest one
+  uint32_t status_hash = 0;          // of what was told last
+  int32_t error = 0;                 // of the last telling: it is logged once
+  std::string_view socket;           // NOTIFY_SOCKET; empty: nobody listens there
+  Duration watchdog_interval;        // half of WATCHDOG_USEC
+  Instant watchdog_at = kInstantNever;
+  Instant retry_at = kInstantNever;
+  Instant excused_at;                // nothing counts as overdue before
+};
+
 // What is used most stands first: near its begin, code reaches it with a shorter instruction.
 struct Agent {
   Mode mode = Mode::kRun;
@@ -112,19 +143,26 @@ struct Agent {
   uint32_t config_index = 0;                  // which of `configs` is in force
   bool is_stopping = false;
   bool is_reloading = false;
+  bool has_ended_child = false;               // there may be one to reap
   bool is_finished = false;
+  bool has_notification = false;              // of a file, that has yet to run
+  bool is_syslog = false;  // where lines go, once the configuration is in force
   uint8_t exit_code = 0;
-  uint32_t still_turn_count = 0;              // turns in a row at one instant
+  uint32_t still_turn_count = 0;  // turns in a row at one instant
+  WrapperState wrapper;
   ActiveRequest request;
   SourceEnvironment environment;
   TokenTable tokens;
   FileTable files;
-  TokenTable next_tokens;                     // a reload's, until it is in force
+  TokenTable next_tokens;  // a reload's, until it is in force
   FileTable next_files;
   Connection connection;
-  ErrorAnswer error;                          // of the newest answer that was an error
+  ErrorAnswer error;  // of the newest answer that was an error
   OutputState output;
-  LogLine line;                               // the line being written
+  Hook hook;  // a notification's program
+  SupervisorState supervisor;
+  LogMemory told;  // what needn't be told again
+  LogLine line;  // the line being written
   Config configs[2];
   char config_text[kConfigSizeMax];
   Ring ring;

@@ -23,6 +23,7 @@ inline constexpr size_t kResourceSizeMax = 512;  // the longest seen is about 10
 inline constexpr size_t kIdentitySizeMax = 512;  // an ARM resource id: about 200
 inline constexpr size_t kEndpointSizeMax = 512;
 inline constexpr size_t kTemplateSizeMax = 512;
+inline constexpr uint32_t kNotifyArgumentCountMax = 16;  // a program and what a line has room for
 
 // ---- one exchange ---------------------------------------------------------------------------
 inline constexpr size_t kAnswerBodySizeMax = 32 * 1024;  // largest token seen: 10.5 KB
@@ -40,9 +41,16 @@ inline constexpr uint32_t kJsonTokenCountMax = 128;  // jsmn's work grows with t
 inline constexpr size_t kErrorCodeSizeMax = 64;  // the longest documented has 25
 inline constexpr size_t kErrorDescriptionSizeMax = 256;  // what is shown of a description
 
+// ---- notifications --------------------------------------------------------------------------
+inline constexpr size_t kHookLineSizeMax = 256;  // of a hook's output, as a log shows it
+inline constexpr uint32_t kHookLineCountMax = 64;  // of one run; a hook is no way to fill a log
+inline constexpr size_t kPidFileSizeMax = 32;  // ten digits, and what white space there is
+
 // ---- loop and lines -------------------------------------------------------------------------
 inline constexpr size_t kEventCountMax = 8;
 inline constexpr size_t kLogLineSizeMax = 1024;
+inline constexpr uint32_t kReapCountMax = 64;  // children in one turn; the rest in the next
+inline constexpr uint32_t kLogEntryCountMax = kTokenCountMax + kFileCountMax;  // one problem each
 inline constexpr uint32_t kStillTurnCountMax = 100000;  // turns at one instant: the loop is stuck
 
 // ---- time -----------------------------------------------------------------------------------
@@ -55,7 +63,10 @@ inline constexpr Duration kRetryAfterMax = Seconds(300);
 inline constexpr Duration kServerErrorDelayMin = Seconds(1);  // after a 5xx
 inline constexpr Duration kGonePatience = Seconds(70);  // a 410 is over within this time
 inline constexpr Duration kSlowPollInterval = Seconds(300);  // after a refusal
+inline constexpr Duration kNotifyTimeout = Seconds(10);  // spec.md; then SIGKILL
+inline constexpr Duration kLogRepeatInterval = Seconds(3600);  // the same problem is told again
 inline constexpr Duration kStaleMargin = Seconds(300);  // this close to expiry is stale
+inline constexpr Duration kRestartPatience = Seconds(10);  // from SIGTERM to SIGKILL
 inline constexpr uint32_t kTryCountMax = 5;  // `once`, `get`: then exit 75
 inline constexpr uint32_t kRefreshAtPercentMin = 10;
 inline constexpr uint32_t kRefreshAtPercentMax = 90;

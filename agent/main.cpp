@@ -76,6 +76,7 @@ uint8_t Main(uint32_t argument_count, const char* const* arguments) {
     case CommandId::kWait: return WaitRun(g_agent, g_platform, command);
     case CommandId::kRun:
     case CommandId::kOnce:
+    case CommandId::kExec:
     case CommandId::kGet: return Work(command);
   }
   CHECK(false);

@@ -25,6 +25,7 @@ bool IsAsked(const Agent& agent) {
 struct Source {
   const Agent* agent;
   char error[kErrorDescriptionSizeMax + 256];
+  char notify_error[256];
 };
 
 // An instant, as the wall clock has it: the same each time, unless that clock was set.
@@ -32,9 +33,9 @@ WallTime WallAt(const Agent& agent, Instant instant) {
   return {(instant.boot_ms + agent.output.wall_offset.ms) / 1000};
 }
 
-std::string_view Describe(Source& source, Status failure, const ErrorAnswer* error) {
+std::string_view Describe(Span memory, Status failure, const ErrorAnswer* error) {
   if (failure.ok()) return {};
-  TextWriter text{source.error, sizeof(source.error)};
+  TextWriter text{memory.data, memory.size};
   FailureDescribe(text, failure, error);
   return text.text();
 }
@@ -71,7 +72,8 @@ void TokenDescribe(void* context, uint32_t index, StatusToken* token) {
         ChoiceAt("|client_id|object_id|mi_res_id", static_cast<uint32_t>(config.identity.kind));
     token->identity[1] = config.identity.value;
   }
-  token->error = Describe(source, state.failure, &agent.output.errors[index]);
+  token->error =
+      Describe({source.error, sizeof(source.error)}, state.failure, &agent.output.errors[index]);
   token->condition = ConditionOf(state, agent.now);
   token->issued_at_wall = state.not_before_wall;
   token->expires_at_wall = state.expires_at_wall;
@@ -92,7 +94,7 @@ void FileDescribe(void* context, uint32_t index, StatusFile* file) {
   const FileState& state = agent.files[index];
   file->path = config.path;
   file->token = ConfigOf(agent).tokens[config.token_index].name;
-  file->error = Describe(source, state.failure, nullptr);
+  file->error = Describe({source.error, sizeof(source.error)}, state.failure, nullptr);
   file->condition = ConditionOf(state, agent.tokens[config.token_index], agent.now);
   file->mode = config.mode;
   file->published_at = state.published_at;
@@ -101,6 +103,11 @@ void FileDescribe(void* context, uint32_t index, StatusFile* file) {
   if (state.expires_at.boot_ms != 0) file->expires_at_wall = WallAt(agent, state.expires_at);
   file->published_count = state.published_count;
   file->failure_count = state.failure_total;
+  file->notify.is_asked = config.notify.kind != NotifyKind::kNone;
+  file->notify.success_count = state.notify.success_count;
+  file->notify.failure_count = state.notify.failure_count;
+  file->notify.error =
+      Describe({source.notify_error, sizeof(source.notify_error)}, state.notify.failure, nullptr);
 }
 
 // The content of an output, written by way of a small buffer.
@@ -177,7 +184,7 @@ FileTarget OutputTarget(Platform& platform, const OutputConfig& output) {
 
 void OutputRemember(Agent& agent, uint32_t token_index) {
   agent.output.has_news = true;
-  if (IsAsked(agent)) agent.output.errors[token_index] = agent.error;
+  if (IsAsked(agent) || agent.supervisor.is_asked) agent.output.errors[token_index] = agent.error;
 }
 
 void OutputOnTick(Agent& agent, Platform& platform) {
@@ -193,7 +200,8 @@ void OutputOnTick(Agent& agent, Platform& platform) {
     output.boot_id_size = static_cast<uint32_t>(id.size());
     output.is_boot_id_read = true;
   }
-  Source source{&agent, {}};
+  Source source;
+  source.agent = &agent;
   StatusReport report;
   report.agent.version = kVersion;
   report.agent.boot_id = {output.boot_id, output.boot_id_size};

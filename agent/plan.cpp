@@ -3,6 +3,7 @@
 #include "agent/base/check.h"
 #include "agent/config/account.h"
 #include "agent/config/choice.h"
+#include "agent/notify/signal_name.h"
 #include "agent/output.h"
 #include "agent/publication.h"
 #include "agent/report.h"
@@ -18,15 +19,16 @@ constexpr size_t kAccountBlockSize = 512;
 
 // Where problems of a configuration are told, and how they name their place.
 struct ProblemTarget {
+  Agent* agent;
   Platform* platform;
   const char* path;   // null: the command line
-  LogLine* line;
 };
 
 void ProblemTell(void* context, uint32_t line_number, std::string_view text) {
   const ProblemTarget& target = *static_cast<ProblemTarget*>(context);
-  TextWriter& writer = target.line->writer;
-  writer = {target.line->bytes, sizeof(target.line->bytes) - 4};
+  LogLine& line = target.agent->line;
+  TextWriter& writer = line.writer;
+  writer = {line.bytes, sizeof(line.bytes) - 4};
   Append(writer, target.path == nullptr ? "miagent" : target.path);
   if (line_number != 0) {
     Append(writer, ':');
@@ -34,7 +36,7 @@ void ProblemTell(void* context, uint32_t line_number, std::string_view text) {
   }
   Append(writer, ": ");
   AppendPrintable(writer, text);
-  LogWrite(*target.platform, LogEnd(*target.line));
+  ReportLine(*target.agent, *target.platform, LogLevel::kError, LogEnd(line));
 }
 
 bool FileExists(Platform& platform, const char* path) {
@@ -139,7 +141,7 @@ Status Load(Agent& agent, Platform& platform, Config* config, FileTable* files) 
   const Command& command = *agent.command;
   const bool is_inspected = command.id == CommandId::kStatus || command.id == CommandId::kWait;
   if (!is_inspected) EnvironmentRead(platform, &agent.environment);
-  ProblemTarget target{&platform, PathOf(command), &agent.line};
+  ProblemTarget target{&agent, &platform, PathOf(command)};
   const ConfigReport report{&target, ProblemTell};
   if (command.has_token_options) {
     TRY(ConfigFromOptions(command.options, agent.environment, report, config));
@@ -251,6 +253,8 @@ void MoveFiles(Agent& agent, const Config& next) {
       state.published_at = agent.files[other].published_at;
       state.published_count = agent.files[other].published_count;
       state.failure_total = agent.files[other].failure_total;
+      state.notify = agent.files[other].notify;
+      if (wanted.notify.kind == NotifyKind::kNone) state.notify.is_due = false;
       if (file.format != wanted.format ||
           !IsSameToken(old.tokens[file.token_index], next.tokens[wanted.token_index])) {
         continue;
@@ -303,6 +307,7 @@ Status PrintToken(Platform& platform, const TokenConfig& token, Span memory) {
 
 Status PrintOutputs(Platform& platform, const Config& config, Span memory) {
   TextWriter writer{memory.data, memory.size};
+  if (config.log == LogTarget::kSyslog) Append(writer, "log syslog\n");
   for (uint32_t index = 0; index < kOutputCount; ++index) {
     if (config.outputs[index].path.empty()) continue;
     Append(writer, index == 0 ? "status_file " : "metrics_file ");
@@ -310,6 +315,16 @@ Status PrintOutputs(Platform& platform, const Config& config, Span memory) {
     Append(writer, '\n');
   }
   return writer.size == 0 ? kOk : PrintLine(platform, writer);
+}
+
+Status PrintOnRefresh(Platform& platform, const Config& config, Span memory) {
+  if (config.refresh_signal == 0) return kOk;
+  TextWriter writer{memory.data, memory.size};
+  Append(writer, "on_refresh ");
+  Append(writer, config.refresh_restarts ? "restart" : "signal ");
+  if (!config.refresh_restarts) Append(writer, SignalNameOf(config.refresh_signal));
+  Append(writer, '\n');
+  return PrintLine(platform, writer);
 }
 
 Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span memory) {
@@ -332,6 +347,10 @@ Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span mem
   Append(writer, ChoiceAt(kExpiryChoices, static_cast<uint32_t>(file.on_expiry)));
   Append(writer, "\n  on_stop    ");
   Append(writer, ChoiceAt(kStopChoices, static_cast<uint32_t>(file.on_stop)));
+  if (file.notify.kind != NotifyKind::kNone) {
+    Append(writer, "\n  notify     ");
+    Append(writer, file.notify.text);
+  }
   Append(writer, "\n  directory  ");
   if (state.failure.ok()) {
     Append(writer, "safe");
@@ -364,7 +383,7 @@ Status PlanOpenDirectories(Agent& agent, Platform& platform) {
     if (first.ok()) first = swept;
     ReportFailure(agent, platform, ConfigOf(agent).files[index].path, swept);
   }
-  if (agent.mode != Mode::kRun) return first;
+  if (agent.mode != Mode::kRun && agent.command->id != CommandId::kExec) return first;
   const Status judged = OutputsJudge(agent, platform, ConfigOf(agent));
   if (first.ok()) first = judged;
   for (uint32_t index = 0; index < kOutputCount; ++index) {
@@ -376,7 +395,7 @@ Status PlanOpenDirectories(Agent& agent, Platform& platform) {
   return first;
 }
 
-void PlanReload(Agent& agent, Platform& platform) {
+Status PlanReload(Agent& agent, Platform& platform) {
   const uint32_t next_index = 1 - agent.config_index;
   Config& next = agent.configs[next_index];
   Status status = Load(agent, platform, &next, &agent.next_files);
@@ -385,13 +404,15 @@ void PlanReload(Agent& agent, Platform& platform) {
     ReportToken(agent, LogLevel::kError, "reload_failed", kTokenNone);
     LogText(agent.line, "reason", "the configuration in force stays");
     ReportSend(agent, platform);
-    return;
+    return status;
   }
   DropFiles(agent, platform, next);
   MoveFiles(agent, next);
   MoveTokens(agent, platform, next);
   OutputReload(agent, platform, next);
   agent.config_index = next_index;
+  agent.is_syslog = next.log == LogTarget::kSyslog && agent.mode == Mode::kRun;
+  agent.told.entry_count = 0;  // its indices are the old configuration's
   for (uint32_t index = 0; index < next.token_count; ++index) {
     agent.tokens[index] = agent.next_tokens[index];
   }
@@ -403,6 +424,7 @@ void PlanReload(Agent& agent, Platform& platform) {
   LogNumber(agent.line, "tokens", next.token_count);
   LogNumber(agent.line, "files", next.file_count);
   ReportSend(agent, platform);
+  return kOk;
 }
 
 uint8_t PlanCheck(Agent& agent, Platform& platform, const Command& command) {
@@ -428,6 +450,7 @@ uint8_t PlanCheck(Agent& agent, Platform& platform, const Command& command) {
   const Status judged = OutputsJudge(agent, platform, config);
   if (status.ok()) status = judged;
   if (printed.ok()) printed = PrintOutputs(platform, config, memory);
+  if (printed.ok()) printed = PrintOnRefresh(platform, config, memory);
   if (!printed.ok()) ReportFailure(agent, platform, "standard output", printed);
   return FaultLookUp(status.ok() ? printed.fault : status.fault).exit_code;
 }

@@ -20,8 +20,9 @@ Status PlanLoad(Agent& agent, Platform& platform);
 Status PlanOpenDirectories(Agent& agent, Platform& platform);
 
 // SIGHUP: loads the configuration again. Tokens still asked for keep their slot and schedule,
-// files still the same are left alone; files no longer named get their on_stop policy.
-void PlanReload(Agent& agent, Platform& platform);
+// files still the same are left alone; files no longer named get their on_stop policy. The fault
+// for which the new one was refused, which has been told.
+Status PlanReload(Agent& agent, Platform& platform);
 
 // `miagent check`: loads, judges, and prints the effective plan to standard output. The exit code.
 uint8_t PlanCheck(Agent& agent, Platform& platform, const Command& command);

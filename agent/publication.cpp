@@ -1,6 +1,7 @@
 #include "agent/publication.h"
 
 #include "agent/base/check.h"
+#include "agent/notification.h"
 #include "agent/refresh/backoff.h"
 #include "agent/report.h"
 
@@ -134,10 +135,8 @@ bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
 
 void Failed(Agent& agent, Platform& platform, uint32_t file_index, Status failure) {
   FileState& state = agent.files[file_index];
-  const bool is_new =
-      failure.fault != state.failure.fault || failure.detail != state.failure.detail;
   state.failure = failure;
-  ++state.failure_count;
+  if (state.failure_count++ == 0) state.failing_since = agent.now;
   ++state.failure_total;
   agent.output.has_news = true;
   // The table of requests serves files too: 2, 6, 14, 30, then every 60 s.
@@ -145,7 +144,7 @@ void Failed(Agent& agent, Platform& platform, uint32_t file_index, Status failur
   run.last = {Fault::kConnectFailed, 0};
   run.count = state.failure_count;
   state.attempt_at = agent.now + RetryDelay(run, static_cast<uint32_t>(PrngNext(agent.prng)));
-  if (is_new) ReportFileFailure(agent, platform, file_index, failure);
+  ReportFileFailure(agent, platform, file_index, failure);
 }
 
 void Succeeded(Agent& agent, Platform& platform, uint32_t file_index, bool is_written) {
@@ -153,16 +152,23 @@ void Succeeded(Agent& agent, Platform& platform, uint32_t file_index, bool is_wr
   state.is_current = true;
   state.is_known = true;
   state.failure = kOk;
-  state.failure_count = 0;
   agent.output.has_news = true;
   if (is_written) {
     state.expires_at = TokenStateOf(agent, file_index).expires_at;
     state.published_at = agent.now;
+    agent.tokens[ConfigOf(agent).files[file_index].token_index].is_published_anew = true;
     ++state.published_count;
+    NotificationAdd(agent, file_index);
   }
   ReportFile(agent, LogLevel::kInfo, is_written ? "published" : "unchanged", file_index);
   LogNumber(agent.line, "expires_on", TokenStateOf(agent, file_index).expires_at_wall.unix_s);
+  if (state.failure_count != 0) {
+    LogNumber(agent.line, "failures", state.failure_count);
+    LogNumber(agent.line, "outage_s", (agent.now - state.failing_since).ms / 1000);
+  }
   ReportSend(agent, platform);
+  state.failure_count = 0;
+  ReportForgetFile(agent, file_index);
 }
 
 void Publish(Agent& agent, Platform& platform, uint32_t file_index) {

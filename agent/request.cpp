@@ -41,30 +41,19 @@ WallTime AnswerTime(const Agent& agent, Platform& platform) {
   return ClockWall(platform);
 }
 
-uint32_t CodeHash(std::string_view code) {
-  uint32_t hash = 0x811C9DC5U;
-  for (const char c : code) hash = (hash ^ static_cast<uint8_t>(c)) * 0x01000193U;
-  return hash;
-}
-
-// Plans the next try and tells the failure, unless it is the one that was told last.
+// Plans the next try and tells the failure.
 void Fail(Agent& agent, Platform& platform, uint32_t token_index, Status failure,
           Duration retry_after) {
   TokenState& token = agent.tokens[token_index];
-  const uint32_t code_hash = CodeHash(agent.error.code_text());
-  const bool is_new = token.failure.fault != failure.fault ||
-                      token.failure.detail != failure.detail ||
-                      token.failure_code_hash != code_hash;
   if (token.failure_count++ == 0) token.failing_since = agent.now;
   ++token.failure_total;
   OutputRemember(agent, token_index);
   token.failure = failure;
-  token.failure_code_hash = code_hash;
   const FailureRun run{failure, token.failure_count, agent.now - token.failing_since, retry_after};
   const Duration delay = RetryDelay(run, Random(agent));
   token.attempt_at = agent.now + delay;
   if (agent.mode == Mode::kRun) {
-    if (is_new) ReportTokenFailure(agent, platform, token_index, failure, delay);
+    ReportTokenFailure(agent, platform, token_index, failure, delay);
     return;
   }
   if (RetryIsWorthwhile(run) && token.attempt_at < agent.command_deadline) return;
@@ -98,6 +87,7 @@ void Recover(Agent& agent, Platform& platform, uint32_t token_index) {
   ReportSend(agent, platform);
   token.failure_count = 0;
   token.failure = kOk;
+  ReportForgetToken(agent, token_index);
 }
 
 // Puts a token in force, in the slot that it was received into.
@@ -107,6 +97,7 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
   const TokenLife life{request.sent_at, answer.remaining,
                        answer.has_refresh_in ? answer.refresh_in : Duration{0}};
   const uint32_t percent = ConfigOf(agent).tokens[token_index].refresh_at_percent;
+  const uint32_t fingerprint = ReportFingerprint(agent, answer.access_token);
   Recover(agent, platform, token_index);
   token.attempt_at = RefreshAt(life, percent, Random(agent));
   token.is_settled = true;
@@ -128,6 +119,7 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
     RingCommit(agent.ring, request.slot, place);
     if (token.slot != kSlotNone) RingRetire(agent.ring, token.slot);
     token.slot = request.slot;
+    ReportForgetToken(agent, token_index);
     PublicationInvalidate(agent, token_index, request.is_forced);
   }
   request.slot = kSlotNone;
@@ -143,6 +135,14 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
   LogText(agent.line, "result", is_same ? "same" : is_older ? "older" : "new");
   LogNumber(agent.line, "remaining_s", answer.remaining.ms / 1000);
   LogNumber(agent.line, "refresh_in_s", (token.attempt_at - agent.now).ms / 1000);
+  if (fingerprint != 0) {
+    char bytes[8];
+    TextWriter digits{bytes, sizeof(bytes)};
+    AppendHex(digits, fingerprint, sizeof(bytes));
+    LogText(agent.line, "resource", ConfigOf(agent).tokens[token_index].resource);
+    LogNumber(agent.line, "expires_on", answer.expires_at_wall.unix_s);
+    LogText(agent.line, "sha256", digits.text());
+  }
   ReportSend(agent, platform);
 }
 
@@ -177,6 +177,7 @@ void Conclude(Agent& agent, Platform& platform, Status status) {
   agent.error.code_size = 0;
   agent.error.description_size = 0;
   RingTouch(agent.ring, request.slot, agent.connection.reader.touched_size);
+  ReportAnswer(agent, platform, status);
   agent.tokens[token_index].http_status =
       status.ok() ? static_cast<uint32_t>(agent.connection.reader.http_status) : 0;
   if (status.ok()) {
@@ -215,6 +216,7 @@ void Begin(Agent& agent, Platform& platform, uint32_t token_index) {
   request.is_forced = token.is_forced;
   token.requested_at = agent.now;
   ++token.request_count;
+  ReportRequest(agent, platform, writer.text());
   const Instant deadline =
       Earliest(agent.now + ConfigOf(agent).request_timeout, agent.command_deadline);
   OnState(agent, platform,

@@ -48,7 +48,9 @@ WallTime ClockWall(Platform& platform);
 // Fills `size` bytes (at most 256) from the kernel's random source; waits for it at early boot.
 IoResult EntropyFill(Platform& platform, char* bytes, size_t size);
 
-enum class Signal : uint8_t { kNone, kReload, kRefresh, kReport, kStop };  // HUP USR1 USR2 TERM+INT
+// HUP, USR1, USR2, TERM and INT, CHLD (a child ended: ChildReap), CONT and whatever else a wrapper
+// passes on. A wrapper goes by Event's signal_number instead.
+enum class Signal : uint8_t { kNone, kReload, kRefresh, kReport, kStop, kChild, kOther };
 
 enum class EventKind : uint8_t { kSocket, kSignal };
 
@@ -63,6 +65,8 @@ struct Event {
   Socket socket;
   EventKind kind = EventKind::kSocket;
   Signal signal = Signal::kNone;
+  uint8_t signal_number = 0;      // the host's, with kSignal
+  bool is_from_terminal = false;  // ^C, ^Z: the whole foreground group, children too, got it
   bool readable = false;
   bool writable = false;
 };
@@ -74,8 +78,14 @@ struct Event {
 // no socket starves. Signals of one kind that are pending together are one.
 size_t Wait(Platform& platform, Instant deadline, Event* events, size_t event_count_max);
 
-// From now on the signals above arrive as events and not by their default action. Once, at start.
-IoResult SignalsWatch(Platform& platform);
+enum class SignalSet : uint8_t {
+  kAgent,  // HUP, USR1, USR2, TERM, INT and CHLD
+  kWrapper,  // these and every other that can be caught and isn't a fault of the program itself
+};
+
+// From now on the signals of the set arrive as events and not by their default action. Once, at
+// start: what comes before a child is started is not lost to it.
+IoResult SignalsWatch(Platform& platform, SignalSet set);
 
 // ---- sockets --------------------------------------------------------------------------------
 
@@ -195,6 +205,59 @@ ProcessFacts ProcessInspect(Platform& platform);
 // Whether a process of this id exists, as far as this process can see.
 bool ProcessIsAlive(Platform& platform, uint32_t pid);
 
+// ---- children -------------------------------------------------------------------------------
+
+enum class ChildRole : uint8_t {
+  // The program that a wrapper exists for. It has this process's standard streams, environment,
+  // process group and so its terminal; SIGTERM reaches it when this process dies without a word.
+  kService,
+  // A notification's program: its own process group, no standard input, standard output and error
+  // in one pipe, only the environment that is given. Its working directory is "/".
+  kHook,
+};
+
+struct ChildPlan {
+  ChildRole role = ChildRole::kService;
+  const char* const* arguments = nullptr;  // NUL-terminated strings, then a null
+  const char* const* environment = nullptr;  // kHook: the same; kService: not used
+};
+
+// Starts a program. Signals, limits and descriptors are for it as they were for this process when
+// it began; no other descriptor of this process is open in it. kService: arguments[0] is looked up
+// in PATH where it has no '/'. kHook: it is a path, and `output` the pipe's end, to be watched,
+// read and closed as a socket. Success means that the program was loaded. ENOENT: there is none;
+// EACCES, ENOEXEC: not executable; EAGAIN, ENOMEM, EMFILE: not now. After an error nothing is left
+// behind.
+IoResult ChildStart(Platform& platform, const ChildPlan& plan, uint32_t* pid, Socket* output);
+
+// Sends a signal to a child, or to the process group it leads, that has not been reaped yet.
+IoResult ChildSignal(Platform& platform, uint32_t pid, int32_t signal_number, bool is_group);
+
+struct ChildEnd {
+  uint32_t pid = 0;
+  uint8_t exit_code = 0;
+  uint8_t signal_number = 0;  // 0: it exited by itself
+};
+
+// Takes note of one child that has ended, in the order in which the kernel tells; false: there is
+// none now. As PID 1 that may be an orphan of another.
+bool ChildReap(Platform& platform, ChildEnd* end);
+
+// Stops this process, as ^Z does, until it is continued.
+void ProcessSuspend(Platform& platform);
+
+// Another process, by a handle that goes on meaning that very process when its id is used again.
+struct Process {
+  int32_t handle = -1;
+};
+// ESRCH: there is none of this id. ENOSYS: a kernel before 5.3.
+IoResult ProcessOpen(Platform& platform, uint32_t pid, Process* process);
+// ESRCH: it is over. EPERM: not permitted.
+IoResult ProcessSignal(Platform& platform, Process process, int32_t signal_number);
+void ProcessClose(Platform& platform, Process process);
+
+// ---- the process, and who listens to it -----------------------------------------------------
+
 // The value of an environment variable; empty where it is unset or empty. Lives as long as the
 // process.
 std::string_view EnvironmentGet(Platform& platform, const char* name);
@@ -205,6 +268,23 @@ IoResult OutputWrite(Platform& platform, const ConstPart* parts, size_t part_cou
 // Writes one line, its newline included, to standard error; failures are ignored, as there is
 // nowhere to tell them. A reader that has stopped is waited for a moment a line, not longer.
 void LogWrite(Platform& platform, std::string_view line);
+
+// Sends one datagram to a local socket: a path, or an abstract name begun by '@'. ENOENT,
+// ECONNREFUSED: nobody is there. EAGAIN: no room at the receiver now. ENAMETOOLONG, EINVAL: no name
+// of a socket. One descriptor, opened at first use and kept, serves every receiver; the address is
+// looked up each time, so that one that was started anew is found.
+IoResult LocalSend(Platform& platform, std::string_view name, std::string_view text);
+
+// Now, in microseconds of CLOCK_MONOTONIC, which stands still in suspend: for a supervisor that
+// compares it with its own. Nothing here waits by it.
+int64_t ClockMonotonicUs(Platform& platform);
+
+// Whether a descriptor that this process was started with is open. From then on no child gets it.
+bool DescriptorIsOpen(Platform& platform, int32_t descriptor);
+
+// Writes a few bytes to such a descriptor, and closes it whatever came of that. EAGAIN: its reader
+// left no room. EPIPE: it has none.
+IoResult DescriptorTell(Platform& platform, int32_t descriptor, std::string_view text);
 
 // Keeps memory out of swap where that is permitted: pages are locked as they are touched.
 void MemoryLock(Platform& platform, void* data, size_t size);

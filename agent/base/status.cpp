@@ -16,6 +16,8 @@ constexpr uint8_t kExitCantCreate = 73;
 constexpr uint8_t kExitTryAgain = 75;
 constexpr uint8_t kExitUnsafe = 77;
 constexpr uint8_t kExitConfig = 78;
+constexpr uint8_t kExitNotExecutable = 126;
+constexpr uint8_t kExitNoProgram = 127;
 
 constexpr const char* kAdviceNotAnEndpoint = "is the URL that of a token endpoint?";
 constexpr const char* kAdviceTransient = "this may pass by itself";
@@ -79,6 +81,27 @@ constexpr FaultFacts kFaults[] = {
     {kExitConfig, Remedy::kNone, "the configuration has errors", ""},
     {kExitUsage, Remedy::kNone, "the command line has an error", ""},
     {kExitTryAgain, Remedy::kNone, "the system refused a call at start", ""},
+    {kExitNoProgram, Remedy::kNone, "can't start it",
+     "name a program by its path, or one that is in PATH"},
+    {kExitNotExecutable, Remedy::kNone, "can't start it",
+     "is it a program, for this machine, that this user may execute?"},
+    {kExitTryAgain, Remedy::kNone, "can't start the hook", "mend the program of notify = exec"},
+    {kExitTryAgain, Remedy::kNone, "the hook failed, with exit status", ""},
+    {kExitTryAgain, Remedy::kNone, "the hook was ended by signal", ""},
+    {kExitTryAgain, Remedy::kNone, "the hook took more than 10 seconds and was killed", ""},
+    {kExitTryAgain, Remedy::kNone, "can't open the pid file's directory",
+     "name it by its own path: links, as /var/run, are not followed"},
+    {kExitTryAgain, Remedy::kNone, "can't open the pid file", "is its writer running?"},
+    {kExitTryAgain, Remedy::kNone, "the pid file is not a regular file", ""},
+    {kExitTryAgain, Remedy::kNone, "the pid file is writable by group or others", "chmod go-w it"},
+    {kExitTryAgain, Remedy::kNone, "the pid file is larger than 32 bytes", ""},
+    {kExitTryAgain, Remedy::kNone, "the pid file is not one decimal number above 1", ""},
+    {kExitTryAgain, Remedy::kNone, "the pid file names the agent itself", ""},
+    {kExitTryAgain, Remedy::kNone,
+     "the pid file belongs to a user who is neither root, nor the agent's, nor the process's", ""},
+    {kExitTryAgain, Remedy::kNone, "the pid file changed while it was read", ""},
+    {kExitTryAgain, Remedy::kNone, "the pid file is stale: its process is gone", ""},
+    {kExitTryAgain, Remedy::kNone, "can't signal the process of the pid file", ""},
 };
 
 static_assert(sizeof(kFaults) / sizeof(kFaults[0]) == static_cast<uint32_t>(Fault::kCount),

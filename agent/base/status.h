@@ -61,6 +61,24 @@ enum class Fault : uint8_t {
   kCommandLine,
   // The machine. `detail` is an errno value.
   kSystem,
+  kProgramAbsent,
+  kProgramNotExecutable,
+  // Notifications. `detail` is an errno value, an exit code or a signal's number, or 0.
+  kNotifyStart,
+  kNotifyExit,
+  kNotifyDied,
+  kNotifyTimeout,
+  kPidFileDirectory,
+  kPidFileOpen,
+  kPidFileKind,
+  kPidFileWritable,
+  kPidFileSize,
+  kPidFileForm,
+  kPidFileOwn,
+  kPidFileOwner,
+  kPidFileChanged,
+  kPidFileStale,
+  kPidFileSend,
   kCount,
 };
 

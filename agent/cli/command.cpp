@@ -8,17 +8,20 @@ namespace miagent {
 namespace {
 
 constexpr std::string_view kCommands =
-    "run|once|get|check|status|wait|help";  // in the order of CommandId
-constexpr std::string_view kHelpTopics = "run|once|get|check|status|wait|resources";
-constexpr std::string_view kCommandsAbsent = "exec|call";
-constexpr std::string_view kOptionsAbsent = "--ca|--ready-fd";
+    "run|once|get|check|status|wait|exec|help";  // in the order of CommandId
+constexpr std::string_view kHelpTopics = "run|once|get|check|status|wait|exec|resources";
+constexpr std::string_view kCommandsAbsent = "call";
+constexpr std::string_view kOptionsAbsent = "--ca";
+
+constexpr uint64_t kReadyDescriptorMax = 1023;  // the usual limit of open files
 
 constexpr uint8_t Bit(CommandId id) {
   return static_cast<uint8_t>(1U << static_cast<uint32_t>(id));
 }
 constexpr uint8_t kFileBits = Bit(CommandId::kRun) | Bit(CommandId::kOnce) | Bit(CommandId::kCheck);
 constexpr uint8_t kAllBits = kFileBits | Bit(CommandId::kGet);
-constexpr uint8_t kConfigBits = kFileBits | Bit(CommandId::kStatus) | Bit(CommandId::kWait);
+constexpr uint8_t kConfigBits =
+    kFileBits | Bit(CommandId::kStatus) | Bit(CommandId::kWait) | Bit(CommandId::kExec);
 
 // An option, which has a value, but for --json. A token option's goes to its field; the others are
 // judged one by one.
@@ -30,8 +33,9 @@ struct Option {
 
 constexpr Option kOptions[] = {
     {"-c", kConfigBits, nullptr},
-    {"--timeout", kAllBits | Bit(CommandId::kWait), nullptr},
+    {"--timeout", kAllBits | Bit(CommandId::kWait) | Bit(CommandId::kExec), nullptr},
     {"--format", Bit(CommandId::kGet), nullptr},
+    {"--ready-fd", Bit(CommandId::kRun), nullptr},
     {"--resource", kAllBits, &TokenOptions::resource},
     {"--cloud", kAllBits, &TokenOptions::cloud},
     {"--source", kAllBits, &TokenOptions::source},
@@ -47,6 +51,7 @@ constexpr uint32_t kOptionCount = sizeof(kOptions) / sizeof(kOptions[0]);
 constexpr uint32_t kConfigIndex = 0;
 constexpr uint32_t kTimeoutIndex = 1;
 constexpr uint32_t kFormatIndex = 2;
+constexpr uint32_t kReadyIndex = 3;
 constexpr uint32_t kJsonIndex = kOptionCount - 1;
 constexpr uint32_t kFreshIndex = kOptionCount - 2;
 
@@ -126,14 +131,14 @@ Status OptionTake(Line& line, std::string_view argument) {
   return RefuseUsage(line, "has no option ~", name);
 }
 
-// --timeout: for once, get and wait the whole command's; run and check take it as the
+// --timeout: for once, get, wait and exec's tokens the whole; run and check take it as the
 // configuration's, for one request.
 Status TimeoutJudge(Line& line) {
   Command& command = *line.command;
   const char* const value = line.values[kTimeoutIndex];
   if (value == nullptr) return kOk;
   const bool is_whole = command.id == CommandId::kOnce || command.id == CommandId::kGet ||
-                        command.id == CommandId::kWait;
+                        command.id == CommandId::kWait || command.id == CommandId::kExec;
   const Duration timeout_max = is_whole ? kTimeoutMax : kRequestTimeoutMax;
   if (!is_whole && !command.has_token_options) {
     return RefuseUsage(line, "takes --timeout with --resource; a file has its own, in [agent]");
@@ -163,6 +168,18 @@ Status StatusOptionsJudge(Line& line) {
 }
 static_assert(kTimeoutMax == Seconds(86400) && kRequestTimeoutMax == Seconds(300),
               "as the messages say");
+
+// --ready-fd: not a standard descriptor, which has other uses and stays open.
+Status ReadyJudge(Line& line) {
+  const char* const value = line.values[kReadyIndex];
+  if (value == nullptr) return kOk;
+  uint64_t descriptor = 0;
+  if (!ParseUnsigned(value, kReadyDescriptorMax, &descriptor) || descriptor < 3) {
+    return RefuseUsage(line, "expects --ready-fd 3 to 1023, an open descriptor");
+  }
+  line.command->ready_descriptor = static_cast<int32_t>(descriptor);
+  return kOk;
+}
 
 Status FormatJudge(Line& line) {
   const char* const value = line.values[kFormatIndex];
@@ -203,13 +220,21 @@ Status OptionsJudge(Line& line) {
     return RefuseUsage(line, "takes one of --client-id, --object-id and --mi-res-id");
   }
   TRY(TimeoutJudge(line));
+  TRY(ReadyJudge(line));
   if (command.id >= CommandId::kStatus) return StatusOptionsJudge(line);
   return FormatJudge(line);
 }
 
+constexpr char kCommandMissing[] = "expects a program to start behind its options: -- CMD ARG...";
+
 Status OptionsParse(Line& line) {
   std::string_view argument;
   while (ArgumentTake(line, &argument)) {
+    if (argument == "--" && line.command->id == CommandId::kExec) {
+      line.command->child_arguments = line.arguments + line.next;
+      if (line.next == line.argument_count) return RefuseUsage(line, kCommandMissing);
+      return OptionsJudge(line);
+    }
     if (argument == "--") {
       if (!ArgumentTake(line, &argument)) break;
       return RefuseUsage(line, "takes no argument, but got ~", argument);
@@ -220,10 +245,12 @@ Status OptionsParse(Line& line) {
       return kOk;
     }
     if (!StartsWith(argument, "-")) {
+      if (line.command->id == CommandId::kExec) break;
       return RefuseUsage(line, "takes no argument, but got ~", argument);
     }
     TRY(OptionTake(line, argument));
   }
+  if (line.command->id == CommandId::kExec) return RefuseUsage(line, kCommandMissing);
   return OptionsJudge(line);
 }
 
@@ -242,7 +269,7 @@ Status PlainParse(Line& line, CommandId id, uint32_t argument_count_max) {
     return Refuse(line, "this build has no command ~", topic);
   }
   if (!ChoiceFind(topic, kHelpTopics, &index)) {
-    return Refuse(line, "expected miagent help run|once|get|check|status|wait|resources");
+    return Refuse(line, "expected miagent help run|once|get|check|status|wait|exec|resources");
   }
   command.topic = topic;
   return kOk;
@@ -259,7 +286,7 @@ Status CommandParse(uint32_t argument_count, const char* const* arguments, Comma
   line.command = command;
   line.problem = &problem;
   if (argument_count < 2) {
-    return Refuse(line, "expected a command: run, once, get, check, status, wait or help");
+    return Refuse(line, "expected a command: run, once, get, check, status, wait, exec or help");
   }
   line.name = arguments[1];
   if (line.name == "-h" || line.name == "--help") return PlainParse(line, CommandId::kHelp, 0);
@@ -269,8 +296,9 @@ Status CommandParse(uint32_t argument_count, const char* const* arguments, Comma
     const bool is_absent = ChoiceFind(line.name, kCommandsAbsent, &index);
     return Refuse(
         line,
-        is_absent ? "this build has no command ~"
-                  : "there is no command ~: expected run, once, get, check, status, wait or help",
+        is_absent
+            ? "this build has no command ~"
+            : "there is no command ~: expected run, once, get, check, status, wait, exec or help",
         line.name);
   }
   command->id = static_cast<CommandId>(index);

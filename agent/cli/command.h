@@ -14,7 +14,17 @@
 
 namespace miagent {
 
-enum class CommandId : uint8_t { kRun, kOnce, kGet, kCheck, kStatus, kWait, kHelp, kVersion };
+enum class CommandId : uint8_t {
+  kRun,
+  kOnce,
+  kGet,
+  kCheck,
+  kStatus,
+  kWait,
+  kExec,
+  kHelp,
+  kVersion
+};
 
 inline constexpr std::string_view kConfigPathDefault = "/etc/miagent.conf";
 
@@ -24,9 +34,11 @@ struct Command {
   bool has_token_options = false;     // in place of a configuration file
   TokenOptions options;
   Format format = Format::kRaw;       // get --format
-  Duration timeout{0};                // once, get, wait --timeout: of the whole; 0: none given
+  Duration timeout{0};                // once, get, wait, exec --timeout: of the whole; 0: none
   Duration fresh{0};                  // wait --fresh
   bool is_json = false;               // status --json
+  const char* const* child_arguments = nullptr;  // exec: the program's, null-terminated
+  int32_t ready_descriptor = -1;      // run --ready-fd; -1: none given
   std::string_view topic;             // help COMMAND
 };
 

@@ -16,6 +16,7 @@ usage: miagent run   [-c FILE]       stay, and keep every file fresh
        miagent check [-c FILE]       test a configuration, print the plan
        miagent status [-c FILE]      every token and file, how it stands
        miagent wait  [-c FILE]       return when every file is fresh
+       miagent exec  [-c FILE] -- CMD ARG...   start CMD with fresh files
        miagent help  [COMMAND|resources]
        miagent --version             what is compiled in, and the limits
 
@@ -32,6 +33,8 @@ exit codes
   75  try again later: no answer, throttled, or out of time
   77  a directory is unsafe
   78  the configuration is wrong
+ 126  exec: CMD can't be executed
+ 127  exec: there is no CMD; else CMD's own, or 128 and its signal's number
 )";
 
 constexpr char kRun[] =
@@ -43,6 +46,7 @@ SIGHUP reads the configuration again, SIGUSR1 refreshes every token now,
 SIGUSR2 writes status_file and metrics_file now.
 
   --timeout S       seconds for one request, 1 to 300 (10)
+  --ready-fd N      where to write a newline once every file has its token
 )";
 
 constexpr char kOnce[] =
@@ -95,6 +99,21 @@ more seconds, as [agent] status_file tells it. Exit 1 where it doesn't in time.
   --timeout S       seconds for the whole, 1 to 86400; none: as long as it takes
 )";
 
+constexpr char kExec[] =
+    R"(usage: miagent exec [-c FILE] [--timeout S] -- CMD ARG...
+
+Brings every file up to date, as once does, then starts CMD, and keeps them
+fresh while it runs. Where a token isn't to be had CMD isn't started, and the
+exit code is once's; then it is CMD's, or 128 and the number of its signal.
+
+Every signal goes on to CMD: HUP, USR1 and USR2 too. CMD has the terminal: ^C,
+^Z and pipelines are as without miagent. As PID 1 it reaps every orphan.
+[agent] on_refresh says what CMD gets when a token changes: nothing, a signal,
+or SIGTERM and a new start.
+
+  --timeout S       seconds for the tokens to be there, 1 to 86400
+)";
+
 // What follows the options of each command's own.
 constexpr char kFileOption[] =
     R"(  --file PATH       where the token is written, with mode 0600
@@ -134,9 +153,11 @@ void ResourcesWrite(TextWriter& writer) {
 void HelpWrite(std::string_view topic, TextWriter& writer) {
   uint32_t index = 0;
   if (topic == "resources") return ResourcesWrite(writer);
-  if (!ChoiceFind(topic, "run|once|get|check|status|wait", &index)) return Append(writer, kGeneral);
+  if (!ChoiceFind(topic, "run|once|get|check|status|wait|exec", &index))
+    return Append(writer, kGeneral);
   if (static_cast<CommandId>(index) == CommandId::kStatus) return Append(writer, kStatus);
   if (static_cast<CommandId>(index) == CommandId::kWait) return Append(writer, kWait);
+  if (static_cast<CommandId>(index) == CommandId::kExec) return Append(writer, kExec);
   Append(writer, kCommandTexts[index]);
   if (static_cast<CommandId>(index) != CommandId::kGet) Append(writer, kFileOption);
   Append(writer, kTokenOptions);

@@ -149,6 +149,7 @@ void ReadingBegin(Reading& reading, const SourceEnvironment& environment,
   reading.environment = &environment;
   reading.report = &report;
   reading.config = config;
+  config->log = LogTarget::kStderr;
   config->log_level = LogLevel::kInfo;
   config->cloud = Cloud::kPublic;
   config->request_timeout = kRequestTimeoutDefault;

@@ -23,6 +23,7 @@
 namespace miagent {
 
 enum class LogLevel : uint8_t { kError, kWarning, kInfo, kDebug };
+enum class LogTarget : uint8_t { kStderr, kSyslog };
 enum class Cloud : uint8_t { kPublic, kUsGov, kChina };
 enum class Format : uint8_t { kRaw, kJson, kEnv, kHeader, kTemplate };
 enum class ExpiryPolicy : uint8_t { kRemove, kKeep, kEmpty };
@@ -30,6 +31,7 @@ enum class StopPolicy : uint8_t { kKeep, kRemove };
 
 // Their words in the configuration, in the order of the enums (choice.h).
 inline constexpr char kLogLevelChoices[] = "error|warning|info|debug";
+inline constexpr char kLogChoices[] = "stderr|syslog";
 inline constexpr char kFormatChoices[] = "raw|json|env|header|template";
 inline constexpr char kExpiryChoices[] = "remove|keep|empty";
 inline constexpr char kStopChoices[] = "keep|remove";
@@ -46,6 +48,18 @@ struct TokenConfig {
   uint32_t resource_line = 0;        // of its key
 };
 
+enum class NotifyKind : uint8_t { kNone, kSignal, kExec };
+
+// What is done after a file was published.
+struct NotifyConfig {
+  NotifyKind kind = NotifyKind::kNone;
+  int32_t signal_number = 0;         // kSignal, and of its pid file: both NUL-terminated
+  std::string_view directory;
+  std::string_view name;
+  std::string_view words;            // kExec: the program and its arguments, a NUL between two
+  std::string_view text;             // as configured
+};
+
 struct FileConfig {
   std::string_view path;             // absolute; NUL-terminated behind its end
   std::string_view directory;        // NUL-terminated behind its end
@@ -59,6 +73,7 @@ struct FileConfig {
   uint32_t mode = 0600;
   ExpiryPolicy on_expiry = ExpiryPolicy::kRemove;
   StopPolicy on_stop = StopPolicy::kKeep;
+  NotifyConfig notify;
   uint32_t line = 0;
   uint32_t token_line = 0;           // of its key
 };
@@ -76,10 +91,13 @@ enum class OutputId : uint8_t { kStatus, kMetrics };
 inline constexpr uint32_t kOutputCount = 2;
 
 struct Config {
+  LogTarget log = LogTarget::kStderr;
   LogLevel log_level = LogLevel::kInfo;
   Cloud cloud = Cloud::kPublic;
   Duration request_timeout = kRequestTimeoutDefault;
   bool require_tmpfs = true;
+  bool refresh_restarts = false;     // on_refresh: `exec` starts its program again
+  int32_t refresh_signal = 0;        // and what it sends for that, or tells it by; 0: nothing
   uint32_t token_count = 0;
   uint32_t file_count = 0;
   uint32_t arena_size = 0;

@@ -6,6 +6,7 @@
 #include "agent/config/choice.h"
 #include "agent/config/reading.h"
 #include "agent/config/resource.h"
+#include "agent/notify/signal_name.h"
 #include "agent/sink/format.h"
 
 namespace miagent {
@@ -42,8 +43,7 @@ void SetAbsent(Reading& reading, std::string_view value) {
 }
 
 void SetLog(Reading& reading, std::string_view value) {
-  if (value == "syslog") return Wrong(reading, "this build has no syslog: expected stderr");
-  Choose(reading, value, "stderr");
+  reading.config->log = static_cast<LogTarget>(Choose(reading, value, kLogChoices));
 }
 
 void SetLogLevel(Reading& reading, std::string_view value) {
@@ -83,6 +83,18 @@ void SetStatusFile(Reading& reading, std::string_view value) {
 
 void SetMetricsFile(Reading& reading, std::string_view value) {
   SetOutput(reading, OutputId::kMetrics, value);
+}
+
+void SetOnRefresh(Reading& reading, std::string_view value) {
+  constexpr std::string_view kSignal = "signal ";
+  Config& config = *reading.config;
+  config.refresh_restarts = value == "restart";
+  if (config.refresh_restarts) config.refresh_signal = kSignalTerm;
+  if (config.refresh_restarts || value.empty() || value == "none") return;
+  if (!StartsWith(value, kSignal) ||
+      !SignalFind(Trim(SliceFrom(value, kSignal.size())), &config.refresh_signal)) {
+    Wrong(reading, "expected none, restart, or signal and a name, as signal HUP");
+  }
 }
 
 void SetResource(Reading& reading, std::string_view value) {
@@ -218,6 +230,72 @@ void SetOnStop(Reading& reading, std::string_view value) {
   CurrentFile(reading).on_stop = static_cast<StopPolicy>(Choose(reading, value, kStopChoices));
 }
 
+// Takes a word off the front of `rest`: up to a blank, or what stands between double quotes. Null,
+// or what is wrong.
+const char* WordTake(std::string_view* rest, std::string_view* word) {
+  const bool is_quoted = (*rest)[0] == '"';
+  const size_t begin = is_quoted ? 1 : 0;
+  const size_t end = Find(*rest, is_quoted ? '"' : ' ', begin);
+  if (is_quoted && end == rest->size()) return "a double quote has no end";
+  *word = Slice(*rest, begin, end - begin);
+  *rest = SliceFrom(*rest, end + begin);
+  const bool is_apart = rest->empty() || (*rest)[0] == ' ';
+  if (!is_apart || (!is_quoted && Find(*word, '"') != word->size())) {
+    return "double quotes stand around a whole word: expected \"TWO WORDS\"";
+  }
+  *rest = Trim(*rest);
+  return nullptr;
+}
+
+void SetSignal(Reading& reading, std::string_view signal, std::string_view path) {
+  NotifyConfig& notify = CurrentFile(reading).notify;
+  if (!SignalFind(signal, &notify.signal_number)) {
+    return Wrong(reading, "there is no signal ~: expected a name, as HUP", signal);
+  }
+  std::string_view whole;
+  PathKeep(reading, path, &whole, &notify.directory, &notify.name);
+  notify.kind = NotifyKind::kSignal;
+}
+
+void SetProgram(Reading& reading, const std::string_view* words, uint32_t word_count) {
+  NotifyConfig& notify = CurrentFile(reading).notify;
+  char bytes[kConfigLineSizeMax];
+  TextWriter writer{bytes, sizeof(bytes)};
+  for (uint32_t index = 0; index < word_count; ++index) {
+    if (index != 0) Append(writer, '\0');
+    Append(writer, words[index]);
+  }
+  CHECK(!writer.overflowed);
+  notify.words = Keep(reading, writer.text());
+  notify.kind = NotifyKind::kExec;
+}
+
+void SetNotify(Reading& reading, std::string_view value) {
+  if (value.empty()) return;
+  std::string_view words[kNotifyArgumentCountMax + 1];  // and `exec` itself
+  uint32_t count = 0;
+  for (std::string_view rest = value; !rest.empty(); ++count) {
+    if (count == sizeof(words) / sizeof(words[0])) {
+      return Wrong(reading,
+                   "more than 16 words after exec, the limit of this build "
+                   "(kNotifyArgumentCountMax, agent/limits.h)");
+    }
+    const char* const problem = WordTake(&rest, &words[count]);
+    if (problem != nullptr) return Wrong(reading, problem);
+  }
+  const bool is_signal = words[0] == "signal" && count == 3;
+  if (!is_signal && (words[0] != "exec" || count < 2)) {
+    return Wrong(reading, "expected signal NAME PIDFILE, or exec PATH ARGUMENT...");
+  }
+  const std::string_view path = words[is_signal ? 2 : 1];
+  const char* const problem = path.empty() ? "a path is missing" : PathCheck(path);
+  if (problem != nullptr) return Wrong(reading, problem);
+  CurrentFile(reading).notify.text = Keep(reading, value);
+  if (is_signal) return SetSignal(reading, words[1], path);
+  SetProgram(reading, words + 1, count - 1);
+}
+static_assert(kNotifyArgumentCountMax == 16, "as the message says");
+
 enum class Empty : uint8_t { kRefused, kUnset };  // what an empty value means
 
 struct Key {
@@ -239,7 +317,7 @@ constexpr Key kKeys[] = {
     {"status_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetStatusFile},
     {"metrics_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetMetricsFile},
     {"ca_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
-    {"on_refresh", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+    {"on_refresh", SectionKind::kAgent, Empty::kUnset, kWordSizeMax, SetOnRefresh},
     {"resource", SectionKind::kToken, Empty::kRefused, kResourceSizeMax, SetResource},
     {"source", SectionKind::kToken, Empty::kRefused, kWordSizeMax, SetSource},
     {"endpoint", SectionKind::kToken, Empty::kUnset, kEndpointSizeMax, SetEndpoint},
@@ -255,7 +333,7 @@ constexpr Key kKeys[] = {
     {"mode", SectionKind::kFile, Empty::kRefused, kWordSizeMax, SetMode},
     {"on_expiry", SectionKind::kFile, Empty::kRefused, kWordSizeMax, SetOnExpiry},
     {"on_stop", SectionKind::kFile, Empty::kRefused, kWordSizeMax, SetOnStop},
-    {"notify", SectionKind::kFile, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+    {"notify", SectionKind::kFile, Empty::kUnset, kConfigLineSizeMax, SetNotify},
 };
 
 constexpr uint32_t kKeyCount = sizeof(kKeys) / sizeof(kKeys[0]);

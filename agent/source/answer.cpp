@@ -1,6 +1,7 @@
 #include "agent/source/answer.h"
 
 #include "agent/base/check.h"
+#include "agent/base/shown.h"
 #include "agent/json/object.h"
 
 namespace miagent {
@@ -48,32 +49,10 @@ Status TokenRead(JsonObject& object, const JsonValue& value, std::string_view* t
 
 // ---- an error -------------------------------------------------------------------------------
 
-constexpr size_t kShownRunSizeMax = 64;  // no word has more; a token has
-
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-// Copies text as it is shown: one blank for each gap, what isn't printable replaced, and what could
-// be a secret left out.
-void ShownCopy(std::string_view text, TextWriter& writer) {
-  size_t offset = 0;
-  while (offset < text.size() && !writer.overflowed) {
-    size_t end = offset;
-    while (end < text.size() && !IsBlank(text[end])) ++end;
-    const std::string_view run = Slice(text, offset, end - offset);
-    if (!run.empty() && writer.size != 0) Append(writer, ' ');
-    if (run.size() > kShownRunSizeMax) {
-      Append(writer, "[...]");
-    } else {
-      AppendPrintable(writer, run);
-    }
-    offset = end + 1;
-  }
-}
-
 // Copies a member's value where it is a string or a number; `outer` is empty for the root's.
 // Returns false where there is nothing to copy.
 bool ShownRead(JsonObject& object, std::string_view outer, std::string_view name,
-               TextWriter& writer) {
+               ShownText& shown) {
   JsonValue value;
   const JsonFound found =
       outer.empty() ? JsonFind(object, name, &value) : JsonFindIn(object, outer, name, &value);
@@ -84,8 +63,8 @@ bool ShownRead(JsonObject& object, std::string_view outer, std::string_view name
   } else if (value.kind != JsonKind::kNumber) {
     return false;
   }
-  ShownCopy(text, writer);
-  return writer.size != 0;
+  ShownFeed(shown, text);
+  return !ShownEnd(shown).empty();
 }
 
 }  // namespace
@@ -131,8 +110,10 @@ void ErrorAnswerRead(Span body, ErrorAnswer* error) {
   error->code_size = 0;
   error->description_size = 0;
   if (!JsonParse(body, &object).ok()) return;
-  TextWriter code{error->code, sizeof(error->code)};
-  TextWriter description{error->description, sizeof(error->description)};
+  ShownText code;
+  ShownText description;
+  ShownBegin(code, {error->code, sizeof(error->code)});
+  ShownBegin(description, {error->description, sizeof(error->description)});
   // The nested form, then the flat ones; the first that has something to show.
   constexpr char kCodes[][2][11] = {
       {"error", "code"}, {"", "error"}, {"", "code"}, {"", "statusCode"}};
@@ -144,8 +125,8 @@ void ErrorAnswerRead(Span body, ErrorAnswer* error) {
   for (const auto& path : kDescriptions) {
     if (ShownRead(object, path[0], path[1], description)) break;
   }
-  error->code_size = static_cast<uint32_t>(code.size);
-  error->description_size = static_cast<uint32_t>(description.size);
+  error->code_size = static_cast<uint32_t>(code.writer.size);
+  error->description_size = static_cast<uint32_t>(description.writer.size);
 }
 
 Status HttpStatusJudge(int32_t http_status) {

@@ -13,6 +13,7 @@ enum class Kind : uint8_t {
   kFileState,
   kTime,   // WallTime; no sample where it is 0
   kCount,  // uint32_t
+  kNotifyCount,  // the same, where the file has a notification
 };
 
 enum class Result : uint8_t { kNone, kSuccess, kFailure };
@@ -38,6 +39,8 @@ constexpr Metric kMetrics[] = {
     {true, Kind::kTime, offsetof(StatusFile, published_at_wall), Result::kNone},
     {true, Kind::kCount, offsetof(StatusFile, published_count), Result::kSuccess},
     {true, Kind::kCount, offsetof(StatusFile, failure_count), Result::kFailure},
+    {true, Kind::kNotifyCount, offsetof(StatusFile, notify.success_count), Result::kSuccess},
+    {true, Kind::kNotifyCount, offsetof(StatusFile, notify.failure_count), Result::kFailure},
 };
 
 // Name and help of each family, in the order above.
@@ -51,7 +54,8 @@ constexpr std::string_view kTexts =
     "file_state|How the file stands: 1 for the one state it is in.|"
     "file_expiry_timestamp_seconds|When what the file holds expires, in unix time.|"
     "file_published_timestamp_seconds|When the file was last written, in unix time.|"
-    "file_publish_total|Attempts to write the file, by their result.";
+    "file_publish_total|Attempts to write the file, by their result.|"
+    "notify_total|Notifications of the file that ran, by their result.";
 
 void Family(StatusWriter& writer, std::string_view name, std::string_view help) {
   Put(writer, "# HELP miagent_");
@@ -110,6 +114,9 @@ void Samples(StatusWriter& writer, const Metric& metric, std::string_view name,
       number = reinterpret_cast<const WallTime*>(place)->unix_s;
       if (number == 0) return;
       break;
+    case Kind::kNotifyCount:
+      if (!reinterpret_cast<const StatusFile*>(row)->notify.is_asked) return;
+      [[fallthrough]];
     case Kind::kCount: number = *reinterpret_cast<const uint32_t*>(place); break;
   }
   SampleBegin(writer, name, metric.is_file ? "file" : "token", value);

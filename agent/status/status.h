@@ -34,7 +34,9 @@
 //                    can't be; inherited: holds a token of an agent before this one
 //     "mode","published_at","published_boot_ms",         null: not by this agent
 //     "expires_at","expires_boot_ms",                    of what the file holds; null: no token
-//     "published","failures","error"}                    since the agent's start
+//     "published","failures","error",                    since the agent's start
+//     "notify":{"runs","failures","last_error"}}         since the agent's start; the error of the
+//                                                        last run; null: none is asked for
 //   ]}
 //
 // In texts, what isn't UTF-8 or is a control character is written as `?`.
@@ -95,6 +97,13 @@ struct StatusToken {
   uint32_t failure_count = 0;
 };
 
+struct StatusNotify {
+  bool is_asked = false;
+  uint32_t success_count = 0;
+  uint32_t failure_count = 0;
+  std::string_view error;  // of the last run; empty: it went well
+};
+
 struct StatusFile {
   std::string_view path;
   std::string_view token;
@@ -107,6 +116,7 @@ struct StatusFile {
   Instant expires_at;
   uint32_t published_count = 0;
   uint32_t failure_count = 0;
+  StatusNotify notify;
 };
 
 // What is to be written: its rows are asked for one by one, perhaps several times.

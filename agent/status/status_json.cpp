@@ -21,6 +21,7 @@ enum class Kind : uint8_t {
   kSeconds,      // Duration
   kMode,         // uint32_t, in octal; for programs, not read back
   kIdentity,     // two texts, the name and the value of the only member; not read back
+  kNotify,       // StatusNotify; not read back
   kAgentState,   // these three: one byte
   kTokenState,
   kFileState,
@@ -76,6 +77,7 @@ constexpr Member kFileMembers[] = {
     {"published", Kind::kCount, offsetof(StatusFile, published_count)},
     {"failures", Kind::kCount, offsetof(StatusFile, failure_count)},
     {"error", Kind::kTextOrNull, offsetof(StatusFile, error)},
+    {"notify", Kind::kNotify, offsetof(StatusFile, notify)},
     {},
 };
 static_assert(sizeof(StatusToken) < 256 && sizeof(StatusFile) < 256, "an offset is a byte");
@@ -122,6 +124,21 @@ void PutIdentity(StatusWriter& writer, std::string_view key, std::string_view va
   Put(writer, "}");
 }
 
+void PutNotify(StatusWriter& writer, const StatusNotify& notify) {
+  if (!notify.is_asked) return Put(writer, "null");
+  Put(writer, "{\"runs\":");
+  PutDecimal(writer, int64_t{notify.success_count} + notify.failure_count);
+  Put(writer, ",\"failures\":");
+  PutDecimal(writer, notify.failure_count);
+  Put(writer, ",\"last_error\":");
+  if (notify.error.empty()) {
+    Put(writer, "null");
+  } else {
+    PutText(writer, notify.error);
+  }
+  Put(writer, "}");
+}
+
 void PutMember(StatusWriter& writer, const Member& member, void* row) {
   switch (member.kind) {
     case Kind::kTextOrNull:
@@ -142,6 +159,7 @@ void PutMember(StatusWriter& writer, const Member& member, void* row) {
     case Kind::kIdentity:
       return PutIdentity(writer, At<std::string_view>(row, member),
                          At<std::string_view>(row, member, 1));
+    case Kind::kNotify: return PutNotify(writer, At<StatusNotify>(row, member));
     case Kind::kAgentState:
     case Kind::kTokenState:
     case Kind::kFileState:
@@ -167,6 +185,7 @@ enum Step : uint32_t { kSchema, kAgent, kTokensBegin, kTokens, kFilesBegin, kFil
 
 // Takes a value; null is as good as zero or nothing. False for one that isn't of its kind.
 bool TakeMember(JsonObject& object, const Member& member, void* row) {
+  if (member.kind == Kind::kNotify) return true;  // nor asked for: it came later than the rest
   JsonValue value;
   if (JsonFind(object, member.name, &value) != JsonFound::kOnce) return false;
   const bool is_null = value.kind == JsonKind::kNull;
@@ -191,6 +210,7 @@ bool TakeMember(JsonObject& object, const Member& member, void* row) {
       At<Duration>(row, member) = Seconds(static_cast<int64_t>(number));
       return is_number;
     case Kind::kMode:
+    case Kind::kNotify:
     case Kind::kIdentity: return true;
     case Kind::kAgentState:
     case Kind::kTokenState:

@@ -16,4 +16,10 @@ WallTime ClockWall(Platform&) {
   return {now.tv_sec};
 }
 
+int64_t ClockMonotonicUs(Platform&) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+}
+
 }  // namespace miagent

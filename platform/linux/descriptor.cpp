@@ -1,3 +1,5 @@
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -32,6 +34,20 @@ void DescriptorClose(int32_t descriptor) {
   // Linux gives the descriptor back whatever close answers (a second try might close another's);
   // only one that wasn't open is an error, the caller's.
   PLATFORM_CHECK(close(descriptor) == 0 || errno != EBADF);
+}
+
+bool DescriptorIsOpen(Platform&, int32_t descriptor) {
+  return fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+IoResult DescriptorTell(Platform&, int32_t descriptor, std::string_view text) {
+  // It is someone else's and may wait: not while there is no room.
+  pollfd room{descriptor, POLLOUT, 0};
+  IoResult result{EAGAIN, 0};
+  const ConstPart part{text.data(), text.size()};
+  if (poll(&room, 1, 0) > 0) result = DescriptorWrite(descriptor, &part, 1);
+  DescriptorClose(descriptor);
+  return result;
 }
 
 }  // namespace miagent

@@ -17,7 +17,6 @@ namespace miagent {
 namespace {
 
 constexpr unsigned kLockOnFault = 1;  // MLOCK_ONFAULT, linux/mman.h
-constexpr size_t kSignalSetSize = 8;    // the kernel's
 constexpr size_t kEntropySizeMax = 256;
 constexpr int kLogPatienceMs = 100;     // for a reader that is only slow
 
@@ -38,15 +37,25 @@ void PlatformStart(Platform& platform) {
   StandardDescriptorsOpen();
   // By number: musl's setrlimit stops every thread first, 3 KB of code for threads that aren't
   // here.
-  const uint64_t no_core[2] = {0, 0};  // the kernel's struct rlimit64
-  syscall(SYS_prlimit64, 0, RLIMIT_CORE, no_core, nullptr);
+  // The hard limit stays, so that a child can have its own back; most often there is none.
+  uint64_t no_core[2] = {0, UINT64_MAX};  // the kernel's struct rlimit64
+  if (syscall(SYS_prlimit64, 0, RLIMIT_CORE, no_core, platform.core_limit) != 0) {
+    syscall(SYS_prlimit64, 0, RLIMIT_CORE, nullptr, platform.core_limit);
+    no_core[1] = platform.core_limit[1];
+    syscall(SYS_prlimit64, 0, RLIMIT_CORE, no_core, nullptr);
+  }
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  // By number too: musl's holds locks around it, and brings 1 KB of them and of abort.
-  const struct {
-    void (*handler)(int);
+  platform.pipe_handler = SignalHandle(SIGPIPE, SIG_IGN);
+}
+
+SignalHandler SignalHandle(int32_t number, SignalHandler handler) {
+  // By number: musl's holds locks around it, and brings 1 KB of them and of abort.
+  struct {
+    SignalHandler handler;
     uint64_t rest[4];  // flags, restorer, mask: none, whatever their order on this processor
-  } ignore = {SIG_IGN, {}};
-  syscall(SYS_rt_sigaction, SIGPIPE, &ignore, nullptr, kSignalSetSize);
+  } next = {handler, {}}, before = {nullptr, {}};
+  syscall(SYS_rt_sigaction, number, &next, &before, kSignalSetSize);
+  return before.handler;
 }
 
 IoResult EntropyFill(Platform&, char* bytes, size_t size) {

@@ -4,9 +4,11 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "platform/linux/platform_linux.h"
@@ -88,7 +90,7 @@ IoResult SocketWatch(Platform& platform, Socket socket, bool for_reading, bool f
 
 IoResult SocketRead(Platform& platform, Socket socket, char* bytes, size_t size) {
   StateOf(platform, socket);
-  return Retry([&] { return recv(socket.handle, bytes, size, 0); });
+  return Retry([&] { return read(socket.handle, bytes, size); });  // a hook's pipe, too
 }
 
 IoResult SocketWrite(Platform& platform, Socket socket, const ConstPart* parts, size_t part_count) {
@@ -105,6 +107,27 @@ IoResult SocketWrite(Platform& platform, Socket socket, const ConstPart* parts, 
 void SocketClose(Platform& platform, Socket socket) {
   StateOf(platform, socket) = 0;
   DescriptorClose(socket.handle);  // leaves the epoll set by itself: nobody else holds it
+}
+
+IoResult LocalSend(Platform& platform, std::string_view name, std::string_view text) {
+  sockaddr_un to{};
+  if (name.empty()) return {EINVAL, 0};
+  if (name.size() >= sizeof(to.sun_path)) return {ENAMETOOLONG, 0};
+  const bool is_abstract = name[0] == '@';
+  to.sun_family = AF_UNIX;
+  for (size_t index = 0; index < name.size(); ++index) to.sun_path[index] = name[index];
+  if (is_abstract) to.sun_path[0] = '\0';
+  // A path counts with its NUL, an abstract name without one.
+  const auto size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (is_abstract ? 0 : 1));
+  if (platform.local < 0) {
+    platform.local = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  }
+  if (platform.local < 0) return ResultOf(-1);
+  return Retry([&] {
+    return sendto(platform.local, text.data(), text.size(), MSG_NOSIGNAL,
+                  reinterpret_cast<const sockaddr*>(&to), size);
+  });
 }
 
 }  // namespace miagent

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -38,27 +39,55 @@ void TimerSet(Platform& platform, Instant deadline) {
   platform.timer_deadline = deadline;
 }
 
-// One pending signal: what is left over is reported by the next Wait.
-Signal SignalRead(int32_t descriptor) {
-  signalfd_siginfo info{};
-  if (read(descriptor, &info, sizeof(info)) != sizeof(info)) return Signal::kNone;
-  switch (info.ssi_signo) {
+// The signals of a set, in the kernel's form.
+constexpr uint64_t kAgentSignals = SignalBit(SIGHUP) | SignalBit(SIGUSR1) | SignalBit(SIGUSR2) |
+                                   SignalBit(SIGTERM) | SignalBit(SIGINT) | SignalBit(SIGCHLD);
+// What can't be caught, what a program's own faults raise, and what stops a background process
+// that reads or writes its terminal.
+constexpr uint64_t kOwnSignals = SignalBit(SIGKILL) | SignalBit(SIGSTOP) | SignalBit(SIGILL) |
+                                 SignalBit(SIGTRAP) | SignalBit(SIGABRT) | SignalBit(SIGBUS) |
+                                 SignalBit(SIGFPE) | SignalBit(SIGSEGV) | SignalBit(SIGSYS) |
+                                 SignalBit(SIGPIPE) | SignalBit(SIGXCPU) | SignalBit(SIGXFSZ) |
+                                 SignalBit(SIGTTIN) | SignalBit(SIGTTOU);
+constexpr uint64_t kTerminalSignals = SignalBit(SIGINT) | SignalBit(SIGQUIT) | SignalBit(SIGTSTP) |
+                                      SignalBit(SIGHUP) | SignalBit(SIGCONT) | SignalBit(SIGWINCH);
+
+Signal SignalOf(uint32_t number) {
+  switch (number) {
     case SIGHUP: return Signal::kReload;
     case SIGUSR1: return Signal::kRefresh;
     case SIGUSR2: return Signal::kReport;
-    default: return Signal::kStop;
+    case SIGTERM:
+    case SIGINT: return Signal::kStop;
+    case SIGCHLD: return Signal::kChild;
+    default: return Signal::kOther;
   }
+}
+
+// One pending signal: what is left over is reported by the next Wait. False: there is none.
+bool SignalRead(Platform& platform, Event* event) {
+  signalfd_siginfo info{};
+  if (read(platform.signals, &info, sizeof(info)) != sizeof(info)) return false;
+  const auto number = static_cast<int32_t>(info.ssi_signo);
+  const uint64_t bit = SignalBit(number);
+  event->kind = EventKind::kSignal;
+  event->signal = SignalOf(info.ssi_signo);
+  event->signal_number = static_cast<uint8_t>(number);
+  event->is_from_terminal = info.ssi_code == SI_KERNEL && (bit & kTerminalSignals) != 0 &&
+                            (bit & platform.unshared_signals) == 0;
+  platform.unshared_signals &= ~bit;
+  // When the terminal hangs up, the leader of its session alone is told.
+  if (event->is_from_terminal && (number == SIGHUP || number == SIGCONT)) {
+    event->is_from_terminal = getsid(0) != getpid();
+  }
+  return true;
 }
 
 // False for an event that is of no concern to the caller.
 bool EventMake(Platform& platform, const epoll_event& from, Event* event) {
   *event = Event{};
   if (from.data.fd == platform.timer) return false;
-  if (from.data.fd == platform.signals) {
-    event->kind = EventKind::kSignal;
-    event->signal = SignalRead(platform.signals);
-    return event->signal != Signal::kNone;
-  }
+  if (from.data.fd == platform.signals) return SignalRead(platform, event);
   const bool ended = (from.events & (EPOLLERR | EPOLLHUP)) != 0;
   event->socket.handle = from.data.fd;
   event->readable = ended || (from.events & EPOLLIN) != 0;
@@ -109,22 +138,20 @@ size_t Wait(Platform& platform, Instant deadline, Event* events, size_t event_co
   return event_count;
 }
 
-IoResult SignalsWatch(Platform& platform) {
+IoResult SignalsWatch(Platform& platform, SignalSet set) {
   PLATFORM_CHECK(platform.signals < 0);
   if (const IoResult opened = WaitOpen(platform); !opened.ok()) return opened;
-  sigset_t watched;
-  sigemptyset(&watched);
-  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT}) {
-    sigaddset(&watched, number);
-  }
-  const int32_t signals = signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
+  const uint64_t watched = set == SignalSet::kAgent ? kAgentSignals : ~kOwnSignals;
+  // By number, these two: the C library keeps some signals for threads that aren't here.
+  const auto signals = static_cast<int32_t>(
+      syscall(SYS_signalfd4, -1, &watched, kSignalSetSize, SFD_NONBLOCK | SFD_CLOEXEC));
   if (signals < 0) return ResultOf(-1);
   if (EpollAdd(platform.epoll, signals, EPOLLIN) != 0) {
     const IoResult result = ResultOf(-1);
     close(signals);
     return result;
   }
-  sigprocmask(SIG_BLOCK, &watched, nullptr);
+  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &watched, &platform.mask, kSignalSetSize);
   platform.signals = signals;
   return {};
 }

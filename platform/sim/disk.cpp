@@ -338,6 +338,12 @@ SimFile* SimFileFind(Platform& world, const char* path) {
   return FileFind(world, IndexOf(world, *directory), parts.name);
 }
 
+void SimFileRemove(Platform& world, const char* path) {
+  SimFile* file = SimFileFind(world, path);
+  if (file == nullptr) SimFailed("no such file to remove");
+  FileUnname(world, *file);
+}
+
 std::string_view SimFileContent(const Platform& world, const SimFile& file) {
   return {world.file_bytes[IndexOf(world, file)], file.size};
 }

@@ -59,6 +59,7 @@ void ResetTake(SimSocket& socket, Instant now) {
 }
 
 size_t Room(const Platform& world, const SimSocket& socket) {
+  if (socket.is_pipe) return 0;
   const SimServer& server = world.servers[socket.server_index];
   const size_t window =
       server.window_size < kSimRequestSizeMax ? server.window_size : kSimRequestSizeMax;
@@ -353,6 +354,57 @@ SimServer& SimServerAdd(Platform& world, const Address& address, SimAnswering on
   SimFailed("too many servers");
 }
 
+bool SimPipeOpen(Platform& world, const SimProgram& program, Socket* output) {
+  size_t index = 0;
+  while (index < kSimSocketCountMax && world.sockets[index].in_use) ++index;
+  if (index == kSimSocketCountMax) return false;
+  SimSocket& opened = world.sockets[index];
+  const uint16_t generation = opened.generation;
+  opened = SimSocket{};
+  opened.generation = generation;
+  opened.in_use = true;
+  opened.is_pipe = true;
+  opened.state = SimSocketState::kConnected;
+  ++world.open_handle_count;
+  output->handle = SimHandleMake(SimHandleKind::kSocket, generation, index);
+  SimServer at_once;
+  at_once.latency = Duration{0};
+  SimExchange exchange;
+  exchange.world = &world;
+  exchange.server = &at_once;
+  exchange.socket_index = static_cast<uint32_t>(index);
+  exchange.at = world.now + program.output_after;
+  SimCut(exchange, program.output_piece_size, program.output_gap);
+  SimSend(exchange, program.output);
+  if (program.closes_output) SimEnd(exchange);
+  return true;
+}
+
+void SimPipeEnd(Platform& world, Socket output, bool has_end) {
+  const size_t index = SimHandleIndex(SimHandleKind::kSocket, output.handle, kSimSocketCountMax);
+  SimSocket& socket = world.sockets[index];
+  if (!socket.in_use || socket.generation != SimHandleGeneration(output.handle)) return;
+  uint32_t kept = 0;
+  while (kept < socket.segment_count) {
+    SimSegment& segment = socket.segments[socket.segment_first + kept];
+    if (segment.kind != SimSegmentKind::kBytes) return;  // it has ended already
+    const uint32_t printed = SegmentVisible(segment, world.now);
+    if (printed == 0) break;
+    segment.size = printed;
+    ++kept;
+  }
+  socket.segment_count = kept;
+  if (!has_end) return;
+  SimServer at_once;
+  at_once.latency = Duration{0};
+  SimExchange exchange;
+  exchange.world = &world;
+  exchange.server = &at_once;
+  exchange.socket_index = static_cast<uint32_t>(index);
+  exchange.at = world.now;
+  SimEnd(exchange);
+}
+
 Address SimAddress(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port) {
   Address address;
   address.bytes[0] = a;
@@ -406,6 +458,7 @@ IoResult SocketRead(Platform& world, Socket handle, char* bytes, size_t size) {
 IoResult SocketWrite(Platform& world, Socket handle, const ConstPart* parts, size_t part_count) {
   if (part_count > kWritePartCountMax) SimFailed("too many parts");
   SimSocket& socket = SocketOf(world, handle);
+  if (socket.is_pipe) SimFailed("a pipe's reading end was written to");
   IoResult result{SimEnter(world, Verb::kSocketWrite), 0};
   if (result.ok()) result = WriteNow(world, socket, parts, part_count);
   return SimLeave(world, Verb::kSocketWrite, result);

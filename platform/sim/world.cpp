@@ -1,5 +1,6 @@
 #include "platform/sim/world.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -85,14 +86,13 @@ void HappeningRun(Platform& world, SimHappening& planned) {
   planned.in_use = false;
   switch (happening.kind) {
     case SimHappeningKind::kSignal:
-      if (world.signals_watched) {
-        world.signals_pending[static_cast<size_t>(happening.signal)] = true;
-      } else {
-        world.killed_by = happening.signal;
-      }
+      SimSignalArrive(world, happening.signal_number, happening.is_from_terminal);
       break;
     case SimHappeningKind::kWallStep: SimWallStep(world, happening.duration); break;
-    case SimHappeningKind::kSuspend: world.now = world.now + happening.duration; break;
+    case SimHappeningKind::kSuspend:
+      world.now = world.now + happening.duration;
+      world.suspended = world.suspended + happening.duration;
+      break;
     case SimHappeningKind::kCall:
       world.is_woken = true;
       happening.call(happening.context, world);
@@ -104,6 +104,7 @@ void HappeningRun(Platform& world, SimHappening& planned) {
 void StepWorld(Platform& world) {
   for (uint32_t turn = 0; turn < world.still_turn_count_max; ++turn) {
     SimNetStep(world);
+    SimProcessStep(world);
     SimHappening* next = HappeningNext(world);
     if (next == nullptr || next->at > world.now) return;
     HappeningRun(world, *next);
@@ -111,14 +112,42 @@ void StepWorld(Platform& world) {
   SimFailed("happenings plan each other without end at one instant");
 }
 
+constexpr struct {
+  uint8_t number;
+  Signal signal;
+} kSignals[] = {
+    {SIGHUP, Signal::kReload}, {SIGUSR1, Signal::kRefresh}, {SIGUSR2, Signal::kReport},
+    {SIGTERM, Signal::kStop},  {SIGINT, Signal::kStop},     {SIGCHLD, Signal::kChild},
+};
+
+Signal SignalOf(uint8_t number) {
+  for (const auto& each : kSignals) {
+    if (each.number == number) return each.signal;
+  }
+  return Signal::kOther;
+}
+
+bool IsFault(uint8_t number) {
+  return number == SIGILL || number == SIGTRAP || number == SIGABRT || number == SIGBUS ||
+         number == SIGFPE || number == SIGSEGV || number == SIGSYS;
+}
+
+bool IsWatched(const Platform& world, uint8_t number) {
+  if (!world.signals_watched || number == SIGKILL || number == SIGSTOP) return false;
+  const bool is_wrapper = world.signal_set == SignalSet::kWrapper;
+  return SignalOf(number) != Signal::kOther || (is_wrapper && !IsFault(number));
+}
+
 size_t SignalsCollect(Platform& world, Event* events, size_t event_count_max) {
   size_t count = 0;
-  for (size_t index = 0; index < 5 && count < event_count_max; ++index) {
-    if (!world.signals_pending[index]) continue;
-    world.signals_pending[index] = false;
+  for (size_t number = 1; number <= kSimSignalNumberMax && count < event_count_max; ++number) {
+    if (!world.signals_pending[number]) continue;
+    world.signals_pending[number] = false;
     events[count] = Event{};
     events[count].kind = EventKind::kSignal;
-    events[count].signal = static_cast<Signal>(index);
+    events[count].signal = SignalOf(static_cast<uint8_t>(number));
+    events[count].signal_number = static_cast<uint8_t>(number);
+    events[count].is_from_terminal = world.signals_from_terminal[number];
     ++count;
   }
   return count;
@@ -155,6 +184,7 @@ void SimStart(Platform& world, uint64_t seed) {
 void SimKill(Platform& world) {
   SimNetKill(world);
   SimDiskKill(world);
+  SimProcessKill(world);
   world.open_handle_count = 0;
   world.signals_watched = false;
   world.killed_by = Signal::kNone;
@@ -167,7 +197,7 @@ void SimPass(Platform& world, Duration duration) {
   for (;;) {
     StepWorld(world);
     const SimHappening* planned = HappeningNext(world);
-    Instant next = Earliest(until, SimNetNext(world));
+    Instant next = Earliest(Earliest(until, SimNetNext(world)), SimProcessNext(world));
     if (planned != nullptr) next = Earliest(next, planned->at);
     if (world.now >= until) return;
     world.now = Latest(world.now, next);
@@ -204,7 +234,30 @@ void SimWallDrift(Platform& world, int64_t ppm) {
 }
 
 void SimSignalAt(Platform& world, Instant at, Signal signal) {
-  HappeningAdd(world, SimHappeningKind::kSignal, at).signal = signal;
+  for (const auto& each : kSignals) {
+    if (each.signal == signal) return SimSignalNumberAt(world, at, each.number, false);
+  }
+  SimFailed("which signal? it has no number of its own");
+}
+
+void SimSignalNumberAt(Platform& world, Instant at, int32_t number, bool is_from_terminal) {
+  if (number < 1 || number > static_cast<int32_t>(kSimSignalNumberMax)) SimFailed("no such signal");
+  SimHappening& happening = HappeningAdd(world, SimHappeningKind::kSignal, at);
+  happening.signal_number = static_cast<uint8_t>(number);
+  happening.is_from_terminal = is_from_terminal;
+}
+
+void SimSignalArrive(Platform& world, uint8_t number, bool is_from_terminal) {
+  if (IsWatched(world, number)) {
+    // Of two that become one the first says where it came from.
+    if (!world.signals_pending[number]) world.signals_from_terminal[number] = is_from_terminal;
+    world.signals_pending[number] = true;
+    return;
+  }
+  const bool is_harmless = number == SIGCHLD || number == SIGCONT || number == SIGURG ||
+                           number == SIGWINCH || number == SIGTSTP || number == SIGSTOP ||
+                           number == SIGTTIN || number == SIGTTOU;
+  if (!is_harmless) world.killed_by = SignalOf(number);
 }
 
 void SimWallStepAt(Platform& world, Instant at, Duration step) {
@@ -341,7 +394,7 @@ size_t Wait(Platform& world, Instant deadline, Event* events, size_t event_count
     count += SimNetCollect(world, events + count, event_count_max - count);
     if (count > 0 || world.is_woken || world.now >= deadline) break;
     const SimHappening* planned = HappeningNext(world);
-    Instant next = Earliest(deadline, SimNetNext(world));
+    Instant next = Earliest(Earliest(deadline, SimNetNext(world)), SimProcessNext(world));
     if (planned != nullptr) next = Earliest(next, planned->at);
     if (next == kInstantNever) SimFailed("the agent waits for what never comes");
     world.now = Latest(world.now, next);
@@ -350,10 +403,11 @@ size_t Wait(Platform& world, Instant deadline, Event* events, size_t event_count
   return count;
 }
 
-IoResult SignalsWatch(Platform& world) {
+IoResult SignalsWatch(Platform& world, SignalSet set) {
   if (world.signals_watched) SimFailed("SignalsWatch twice");
   const int32_t error = SimEnter(world, Verb::kSignalsWatch);
   if (error == 0) world.signals_watched = true;
+  if (error == 0) world.signal_set = set;
   return SimLeave(world, Verb::kSignalsWatch, {error, 0});
 }
 
@@ -364,7 +418,8 @@ ProcessFacts ProcessInspect(Platform& world) {
 
 bool ProcessIsAlive(Platform& world, uint32_t pid) {
   static_cast<void>(SimEnter(world, Verb::kProcessIsAlive));
-  return pid != 0 && (pid == world.process.pid || pid == world.alive_pid);
+  return pid != 0 &&
+         (pid == world.process.pid || pid == world.alive_pid || SimProcessIsAlive(world, pid));
 }
 
 std::string_view EnvironmentGet(Platform& world, const char* name) {
@@ -396,6 +451,57 @@ void LogWrite(Platform& world, std::string_view line) {
 
 void MemoryLock(Platform& world, void*, size_t size) {
   if (SimEnter(world, Verb::kMemoryLock) == 0) world.locked_size += size;
+}
+
+SimReceiver& SimReceiverAdd(Platform& world, std::string_view name) {
+  for (SimReceiver& receiver : world.receivers) {
+    if (receiver.in_use) continue;
+    receiver = SimReceiver{};
+    receiver.in_use = true;
+    SimTextCopy(receiver.name, sizeof(receiver.name), name);
+    return receiver;
+  }
+  SimFailed("too many receivers");
+}
+
+IoResult LocalSend(Platform& world, std::string_view name, std::string_view text) {
+  int32_t error = SimEnter(world, Verb::kLocalSend);
+  if (error == 0 && name.empty()) error = EINVAL;
+  if (error == 0 && name.size() > kSimReceiverNameSizeMax) error = ENAMETOOLONG;
+  if (error != 0) return SimLeave(world, Verb::kLocalSend, {error, 0});
+  // No abstract name stays without its receiver.
+  error = name[0] == '@' ? ECONNREFUSED : ENOENT;
+  for (SimReceiver& receiver : world.receivers) {
+    if (!receiver.in_use || name != receiver.name) continue;
+    error = receiver.is_gone ? ECONNREFUSED : receiver.is_full ? EAGAIN : 0;
+    if (error != 0) break;
+    ++receiver.message_count;
+    if (world.on_local != nullptr) world.on_local(world.hook_context, name, text);
+  }
+  const auto count = static_cast<uint32_t>(error == 0 ? text.size() : 0);
+  return SimLeave(world, Verb::kLocalSend, {error, count});
+}
+
+int64_t ClockMonotonicUs(Platform& world) {
+  static_cast<void>(SimEnter(world, Verb::kClockMonotonicUs));
+  return (world.now.boot_ms - world.suspended.ms) * 1000;
+}
+
+bool DescriptorIsOpen(Platform& world, int32_t descriptor) {
+  static_cast<void>(SimEnter(world, Verb::kDescriptorIsOpen));
+  return descriptor >= 0 && descriptor == world.inherited_descriptor;
+}
+
+IoResult DescriptorTell(Platform& world, int32_t descriptor, std::string_view text) {
+  if (descriptor < 0 || descriptor != world.inherited_descriptor) {
+    SimFailed("DescriptorTell of one that isn't open");
+  }
+  world.inherited_descriptor = -1;
+  if (const int32_t error = SimEnter(world, Verb::kDescriptorTell); error != 0) {
+    return SimLeave(world, Verb::kDescriptorTell, {error, 0});
+  }
+  SimTextAppend(world.told, text);
+  return SimLeave(world, Verb::kDescriptorTell, {0, static_cast<uint32_t>(text.size())});
 }
 
 }  // namespace miagent

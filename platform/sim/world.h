@@ -2,9 +2,9 @@
 //
 // Purpose: the product's own object code runs years in seconds, and meets every fault that a
 //          kernel, a network and a disk can cause. Several worlds live in one process.
-// Owns:    everything behind the seam: clocks, sockets, directories, files, signals, standard
-//          output, log, environment. Fixed capacities, all in `struct Platform` (about 10 MB:
-//          static or on a test's heap, never on a stack).
+// Owns:    everything behind the seam: clocks, sockets, directories, files, signals, children and
+//          other processes, standard output, log, environment. Fixed capacities, all in `struct
+//          Platform` (about 10 MB: static or on a test's heap, never on a stack).
 // Clock:   virtual. Only Wait moves it: to the next event or deadline, whichever is first.
 // Errors:  what a call is made to fail with (SimFail, on_verb), else what Linux would say.
 // Never:   real time, real I/O, randomness other than from the seed. So one seed is one history,
@@ -37,7 +37,15 @@ inline constexpr size_t kSimNameSizeMax = 256;
 inline constexpr size_t kSimHappeningCountMax = 64;
 inline constexpr size_t kSimFaultCountMax = 16;
 inline constexpr size_t kSimVariableCountMax = 32;
+inline constexpr size_t kSimProgramCountMax = 8;
+inline constexpr size_t kSimChildCountMax = 16;  // alive, or ended and not reaped
+inline constexpr size_t kSimProcessCountMax = 16;
+inline constexpr size_t kSimSentCountMax = 16;  // signals that are remembered, of each process
+inline constexpr size_t kSimArgumentSizeMax = 2048;
+inline constexpr size_t kSimSignalNumberMax = 64;
 inline constexpr size_t kSimTextSizeMax = 64 * 1024;  // of log and of standard output
+inline constexpr size_t kSimReceiverCountMax = 4;
+inline constexpr size_t kSimReceiverNameSizeMax = 107;  // sun_path's 108 bytes with its NUL
 inline constexpr uint32_t kSimStillTurnCountMax = 100'000;
 
 // One for each verb of platform.h, in its order.
@@ -71,9 +79,20 @@ enum class Verb : uint8_t {
   kFileRemove,
   kProcessInspect,
   kProcessIsAlive,
+  kChildStart,
+  kChildSignal,
+  kChildReap,
+  kProcessSuspend,
+  kProcessOpen,
+  kProcessSignal,
+  kProcessClose,
   kEnvironmentGet,
   kOutputWrite,
   kLogWrite,
+  kLocalSend,
+  kClockMonotonicUs,
+  kDescriptorIsOpen,
+  kDescriptorTell,
   kMemoryLock,
   kCount,
 };
@@ -129,6 +148,7 @@ struct SimSocket {
   uint16_t generation = 0;
   bool for_reading = false;
   bool for_writing = false;
+  bool is_pipe = false;  // the reading end of a child's output
   SimSocketState state = SimSocketState::kConnecting;
   int32_t server_index = -1;
   int32_t error = 0;                  // pending: reported once, by the first read or write
@@ -188,6 +208,64 @@ struct SimOpen {
   uint32_t offset = 0;
 };
 
+// Signals that a process got, in order.
+struct SimSent {
+  uint32_t count = 0;  // all of them; the first kSimSentCountMax are kept
+  uint8_t numbers[kSimSentCountMax] = {};
+};
+
+// A program that ChildStart finds, and what each of its children does. Its fields may be changed at
+// any time; a child that runs keeps to what it began with, but for what signals do to it.
+struct SimProgram {
+  bool in_use = false;
+  int32_t start_error = 0;  // what ChildStart says instead
+  Duration runs = Milliseconds(1);  // then it ends; kTimeMax: only by a signal
+  uint8_t exit_code = 0;
+  uint8_t dies_by = 0;  // a signal, in place of the exit code
+  uint64_t ignored_signals = 0;  // bits by number
+  bool catches_term = false;  // SIGTERM: it exits by itself, with the exit code …
+  Duration term_takes;  // … after this time
+  std::string_view output;  // lives as long as the program; printed …
+  Duration output_after;  // … this time after the start
+  uint32_t output_piece_size = 0;  // 0: all at once; else in pieces, a gap apart
+  Duration output_gap;
+  bool closes_output = false;  // after what it prints, not at its end
+  bool leaves_output_open = false;  // another has it too and doesn't end
+  uint32_t start_count = 0;  // from here on, what happened
+  uint32_t end_count = 0;
+  SimSent sent;  // to any of its children
+  Instant started_at;  // the last of them
+  ChildRole role = ChildRole::kService;
+  char path[kSimPathSizeMax] = {};
+  char arguments[kSimArgumentSizeMax] = {};  // of the last child, each with a newline behind it
+  char environment[kSimArgumentSizeMax] = {};  // the same
+};
+
+struct SimChild {
+  bool in_use = false;
+  bool is_ended = false;  // and waits to be reaped
+  bool is_stopped = false;
+  uint8_t exit_code = 0;
+  uint8_t signal_number = 0;
+  uint8_t held_number = 0;  // came while it was stopped: it will die by it
+  uint32_t pid = 0;
+  int32_t program_index = -1;  // an orphan: none
+  ChildRole role = ChildRole::kService;
+  Instant ends_at = kInstantNever;
+  Duration rest;  // of its time, while it is stopped
+  uint64_t end_order = 0;
+  Socket output;
+};
+
+// Another process, not a child.
+struct SimProcess {
+  bool in_use = false;
+  bool is_alive = false;
+  uint32_t pid = 0;
+  uint32_t uid = 0;
+  SimSent sent;
+};
+
 enum class SimHappeningKind : uint8_t { kSignal, kWallStep, kSuspend, kCall };
 using SimCall = void (*)(void* context, Platform& world);
 
@@ -196,7 +274,8 @@ struct SimHappening {
   bool in_use = false;
   SimHappeningKind kind = SimHappeningKind::kCall;
   Instant at;
-  Signal signal = Signal::kNone;
+  uint8_t signal_number = 0;
+  bool is_from_terminal = false;
   Duration duration;
   SimCall call = nullptr;
   void* context = nullptr;
@@ -217,6 +296,15 @@ struct SimVariable {
   char value[kSimPathSizeMax] = {};
 };
 
+// Who takes datagrams at a local name. Its settings may be changed at any time.
+struct SimReceiver {
+  bool in_use = false;
+  bool is_gone = false;  // nobody listens there now: ECONNREFUSED
+  bool is_full = false;  // EAGAIN
+  uint32_t message_count = 0;
+  char name[kSimReceiverNameSizeMax + 1] = {};
+};
+
 // Text that the agent wrote. When it is full the older half is dropped.
 struct SimText {
   uint32_t size = 0;
@@ -235,19 +323,26 @@ using SimAfter = void (*)(void* context, Platform& world, Verb verb, IoResult re
 // For each line logged, its newline included.
 using SimOnLog = void (*)(void* context, std::string_view line);
 
+// For each datagram that was taken.
+using SimOnLocal = void (*)(void* context, std::string_view name, std::string_view text);
+
 struct Platform {
   // Settings: to be changed at will.
   void* hook_context = nullptr;
   SimBefore before_verb = nullptr;
   SimAfter after_verb = nullptr;
   SimOnLog on_log = nullptr;
+  SimOnLocal on_local = nullptr;
+  int32_t inherited_descriptor = -1;  // one that the agent was started with; -1 again once closed
   ProcessFacts process{0, 0, 1000};
-  uint32_t alive_pid = 0;                    // another process that exists
+  uint32_t alive_pid = 0;  // another process that exists
   int32_t unreachable_error = ECONNREFUSED;  // an address where no server is: 0 is silence
-  uint32_t socket_read_size_max = 0;         // of one call; 0: no limit
+  uint32_t socket_read_size_max = 0;  // of one call; 0: no limit
   uint32_t socket_write_size_max = 0;
   uint32_t file_read_size_max = 0;
   uint32_t file_write_size_max = 0;
+  uint32_t next_pid = 2000;  // of the next child
+  Duration suspended_for = Seconds(1);  // then SIGCONT comes, after ProcessSuspend
   uint64_t space_left = UINT64_MAX;  // bytes, for all directories together
   uint32_t still_turn_count_max = kSimStillTurnCountMax;
 
@@ -256,10 +351,11 @@ struct Platform {
   uint64_t verb_counts[kVerbCount] = {};
   uint64_t trace_hash = 0;  // of every verb, its time and its outcome
   uint32_t open_handle_count = 0;
-  uint64_t locked_size = 0;          // bytes given to MemoryLock
-  Signal killed_by = Signal::kNone;  // a signal that came before SignalsWatch
+  uint64_t locked_size = 0;  // bytes given to MemoryLock
+  Signal killed_by = Signal::kNone;  // a signal that came before SignalsWatch, or isn't in its set
   SimText log;
   SimText output;
+  SimText told;  // by DescriptorTell
 
   // The rest is the simulator's own.
   uint64_t seed = 0;
@@ -270,7 +366,11 @@ struct Platform {
   int64_t wall_drift_ppm = 0;
   Instant drift_since;
   bool signals_watched = false;
-  bool signals_pending[5] = {};  // by Signal
+  SignalSet signal_set = SignalSet::kAgent;
+  bool signals_pending[kSimSignalNumberMax + 1] = {};  // by number
+  bool signals_from_terminal[kSimSignalNumberMax + 1] = {};
+  uint64_t child_end_count = 0;
+  Duration suspended;  // so far: the monotonic clock stood still
   uint32_t still_turn_count = 0;
   Instant last_turn_at;
   uint32_t turn_index = 0;
@@ -281,9 +381,14 @@ struct Platform {
   SimFile files[kSimFileCountMax];
   SimOpen open_files[kSimOpenCountMax];
   SimOpen open_directories[kSimOpenCountMax];
+  SimProgram programs[kSimProgramCountMax];
+  SimChild children[kSimChildCountMax];
+  SimProcess processes[kSimProcessCountMax];
+  SimOpen open_processes[kSimProcessCountMax];
   SimHappening happenings[kSimHappeningCountMax];
   SimFault faults[kSimFaultCountMax];
   SimVariable variables[kSimVariableCountMax];
+  SimReceiver receivers[kSimReceiverCountMax];
   char request_bytes[kSimSocketCountMax][kSimRequestSizeMax];
   char answer_bytes[kSimSocketCountMax][kSimAnswerSizeMax];
   char file_bytes[kSimFileCountMax][kSimFileSizeMax];
@@ -325,6 +430,7 @@ void SimWallDrift(Platform& world, int64_t ppm);
 // What comes over the agent at an instant: a signal, a step of the wall clock, a sleep (the boot
 // clock runs on, deadlines inside are late), whatever a test does.
 void SimSignalAt(Platform& world, Instant at, Signal signal);
+void SimSignalNumberAt(Platform& world, Instant at, int32_t number, bool is_from_terminal);
 void SimWallStepAt(Platform& world, Instant at, Duration step);
 void SimSuspendAt(Platform& world, Instant at, Duration duration);
 void SimCallAt(Platform& world, Instant at, SimCall call, void* context);
@@ -360,8 +466,21 @@ void SimFifoAdd(Platform& world, const char* path);
 
 // The file of that name, links not followed; nullptr where there is none.
 SimFile* SimFileFind(Platform& world, const char* path);
+void SimFileRemove(Platform& world, const char* path);
 std::string_view SimFileContent(const Platform& world, const SimFile& file);
 uint32_t SimFileCount(const Platform& world, const char* directory_path);
+
+// ---- processes ------------------------------------------------------------------------------
+
+// A program that can be started by this path, or name.
+SimProgram& SimProgramAdd(Platform& world, const char* path);
+
+// Someone else's child ends at `at`, and this process, PID 1, inherits it.
+void SimOrphanAt(Platform& world, Instant at, uint32_t pid, uint8_t exit_code);
+
+// Another process, with its /proc/PID/status; one that ended before may have had this id.
+SimProcess& SimProcessAdd(Platform& world, uint32_t pid, uint32_t uid);
+void SimProcessEnd(Platform& world, SimProcess& process);
 
 // ---- servers --------------------------------------------------------------------------------
 
@@ -369,9 +488,12 @@ SimServer& SimServerAdd(Platform& world, const Address& address, SimAnswering on
                         void* context);
 Address SimAddress(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);
 
+// Someone who takes datagrams at a path or an abstract name begun by '@'.
+SimReceiver& SimReceiverAdd(Platform& world, std::string_view name);
+
 // ---- for the simulator's own files ----------------------------------------------------------
 
-enum class SimHandleKind : uint8_t { kSocket = 1, kDirectory = 2, kFile = 3 };
+enum class SimHandleKind : uint8_t { kSocket = 1, kDirectory = 2, kFile = 3, kProcess = 4 };
 
 // Counts, traces and asks faults: what a verb begins with. An errno, or 0: go on.
 int32_t SimEnter(Platform& world, Verb verb);
@@ -391,5 +513,19 @@ Instant SimNetNext(const Platform& world);
 size_t SimNetCollect(Platform& world, Event* events, size_t event_count_max);
 void SimNetKill(Platform& world);
 void SimDiskKill(Platform& world);
+
+// The reading end of a pipe that begins with `text`, as the program says. False: no handle is left.
+bool SimPipeOpen(Platform& world, const SimProgram& program, Socket* output);
+// The writer is gone: what it had not yet printed never comes, and the end does, if `has_end`.
+void SimPipeEnd(Platform& world, Socket output, bool has_end);
+
+// Makes a signal come over the agent, now.
+void SimSignalArrive(Platform& world, uint8_t number, bool is_from_terminal);
+
+// Children that end by now; when the next does.
+void SimProcessStep(Platform& world);
+Instant SimProcessNext(const Platform& world);
+void SimProcessKill(Platform& world);
+bool SimProcessIsAlive(const Platform& world, uint32_t pid);
 
 }  // namespace miagent

@@ -26,6 +26,15 @@ struct PeerPlan {
   bool is_ipv6 = false;
 };
 
+// A program that can be started.
+struct ProgramPlan {
+  std::string output;
+  uint8_t exit_code = 0;
+  bool stays = false;         // until a signal ends it
+  bool ignores_term = false;
+  bool may_execute = true;
+};
+
 class Fixture {
  public:
   Fixture();
@@ -52,10 +61,27 @@ class Fixture {
   void FifoPut(const std::string& path);
 
   void SignalSend(Signal signal);
+  void SignalNumberSend(int number);
+  std::string ProgramPut(
+      const ProgramPlan& plan);  // its path; what it does with $1 and $A: no more
+
+  // Another process, which any signal ends; what ended it (SIGKILL: the fixture did).
+  uint32_t ProcessPut();
+  int ProcessEnd(uint32_t pid);
+  // The same with an id that is used again, where that can be brought about.
+  std::optional<uint32_t> ProcessPutAgain(uint32_t pid);
+
   void EnvironmentPut(const char* name, const char* value);
   void OutputCapture();  // from now on standard output is kept …
   std::string OutputTaken();  // … until here
   void OutputBreak();  // standard output has lost its reader
+  std::string ReceiverPut(bool is_abstract);  // takes datagrams; its name for LocalSend
+  std::string ReceiverTaken();  // the next datagram; empty where there is none
+  void ReceiverFill();  // sends until there is no room; nobody takes
+  void ReceiverEnd();  // goes away, and leaves its path
+  void ReceiverAgain();  // another one, at the same name
+  int32_t DescriptorPut();  // one that this process was started with …
+  std::string DescriptorTaken();  // … and what its reader got, to its end
   uint32_t OwnUid();
   uint32_t HandleCount();  // open now, since the start of the fixture
 

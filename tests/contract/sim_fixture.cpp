@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "doctest/doctest.h"
 #include "platform/sim/server.h"
@@ -19,6 +21,11 @@ struct Fixture::State {
   size_t answered_size = 0;
   uint32_t directory_count = 0;
   uint16_t port = 1000;
+  uint32_t program_count = 0;
+  uint32_t next_process = 300;
+  std::vector<std::unique_ptr<std::string>> outputs;
+  SimReceiver* receiver = nullptr;
+  std::vector<std::string> datagrams;
 };
 
 namespace {
@@ -115,6 +122,42 @@ void Fixture::DirectoryLinkPut(const std::string& path, const std::string&) {
 void Fixture::FifoPut(const std::string& path) { SimFifoAdd(state_->world, path.c_str()); }
 void Fixture::SignalSend(Signal signal) { SimSignalAt(state_->world, state_->world.now, signal); }
 
+void Fixture::SignalNumberSend(int number) {
+  SimSignalNumberAt(state_->world, state_->world.now, number, false);
+}
+
+std::string Fixture::ProgramPut(const ProgramPlan& plan) {
+  const std::string path = "/bin/p" + std::to_string(++state_->program_count);
+  SimProgram& program = SimProgramAdd(state_->world, path.c_str());
+  state_->outputs.push_back(std::make_unique<std::string>(plan.output));
+  program.output = *state_->outputs.back();
+  program.exit_code = plan.exit_code;
+  if (plan.stays) program.runs = Milliseconds(kTimeMax);
+  if (plan.ignores_term) program.ignored_signals = 1U << SIGTERM;
+  if (!plan.may_execute) program.start_error = EACCES;
+  return path;
+}
+
+uint32_t Fixture::ProcessPut() {
+  SimProcessAdd(state_->world, ++state_->next_process, 0);
+  return state_->next_process;
+}
+
+std::optional<uint32_t> Fixture::ProcessPutAgain(uint32_t pid) {
+  SimProcessAdd(state_->world, pid, 0);
+  return pid;
+}
+
+int Fixture::ProcessEnd(uint32_t pid) {
+  for (SimProcess& process : state_->world.processes) {
+    if (!process.is_alive || process.pid != pid) continue;
+    SimProcessEnd(state_->world, process);
+    return process.sent.count != 0 ? process.sent.numbers[0] : SIGKILL;
+  }
+  REQUIRE(false);
+  return 0;
+}
+
 void Fixture::EnvironmentPut(const char* name, const char* value) {
   SimEnvironmentSet(state_->world, name, value);
 }
@@ -122,6 +165,28 @@ void Fixture::EnvironmentPut(const char* name, const char* value) {
 void Fixture::OutputCapture() {}
 std::string Fixture::OutputTaken() { return std::string(state_->world.output.text()); }
 void Fixture::OutputBreak() { SimFail(state_->world, Verb::kOutputWrite, EPIPE, 0, 1000); }
+std::string Fixture::ReceiverPut(bool is_abstract) {
+  state_->receiver =
+      &SimReceiverAdd(state_->world, is_abstract ? "@contract" : "/run/contract.socket");
+  state_->world.hook_context = state_.get();
+  state_->world.on_local = [](void* context, std::string_view, std::string_view text) {
+    static_cast<State*>(context)->datagrams.emplace_back(text);
+  };
+  return state_->receiver->name;
+}
+
+std::string Fixture::ReceiverTaken() {
+  if (state_->datagrams.empty()) return {};
+  std::string taken = state_->datagrams.front();
+  state_->datagrams.erase(state_->datagrams.begin());
+  return taken;
+}
+
+void Fixture::ReceiverFill() { state_->receiver->is_full = true; }
+void Fixture::ReceiverEnd() { state_->receiver->is_gone = true; }
+void Fixture::ReceiverAgain() { state_->receiver->is_gone = false; }
+int32_t Fixture::DescriptorPut() { return state_->world.inherited_descriptor = 7; }
+std::string Fixture::DescriptorTaken() { return std::string(state_->world.told.text()); }
 uint32_t Fixture::OwnUid() { return 0; }
 uint32_t Fixture::HandleCount() { return state_->world.open_handle_count; }
 

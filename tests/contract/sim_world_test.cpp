@@ -1,4 +1,6 @@
 // The simulated world's own promises: time, faults, servers' scripts, one seed one history.
+#include <signal.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
@@ -141,7 +143,7 @@ TEST_CASE("a suspended machine wakes late, with the boot clock run on") {
 
 TEST_CASE("happenings come at their instants, in order") {
   const auto world = WorldMake();
-  REQUIRE(SignalsWatch(*world).ok());
+  REQUIRE(SignalsWatch(*world, SignalSet::kAgent).ok());
   SimWallStepAt(*world, Instant{20}, Seconds(5));
   SimSignalAt(*world, Instant{30}, Signal::kStop);
   SimSignalAt(*world, Instant{10}, Signal::kReload);
@@ -289,7 +291,7 @@ TEST_CASE("a directory moved away is reached by its handle; its path is free for
 TEST_CASE("a killed agent leaves its files and no handle") {
   const auto world = WorldMake();
   SimDirectoryAdd(*world, "/run", 0, 0755, true);
-  REQUIRE(SignalsWatch(*world).ok());
+  REQUIRE(SignalsWatch(*world, SignalSet::kAgent).ok());
   Directory directory;
   File file;
   Socket socket;
@@ -300,7 +302,7 @@ TEST_CASE("a killed agent leaves its files and no handle") {
   SimKill(*world);
   CHECK(world->open_handle_count == 0);
   CHECK(SimFileFind(*world, "/run/.tmp") != nullptr);
-  CHECK(SignalsWatch(*world).ok());
+  CHECK(SignalsWatch(*world, SignalSet::kAgent).ok());
 }
 
 TEST_CASE("a handle from before a kill is misuse, even where its place is taken again") {
@@ -564,4 +566,191 @@ TEST_CASE("log and output are kept, and the log's listener hears each line") {
   LogWrite(*world, "last\n");
   CHECK(SimLogContains(*world, "last\n"));
   CHECK(world->log.total_size == 8 + 7 * 100'000 + 5);
+}
+
+// ---- children and other processes -----------------------------------------------------------
+
+namespace {
+
+const char* const kNoEnvironment[] = {nullptr};
+
+// Starts a program that was added; its pid.
+uint32_t HookStart(Platform& world, const char* path, Socket* output) {
+  const char* const arguments[] = {path, "an argument", nullptr};
+  uint32_t pid = 0;
+  const ChildPlan plan{ChildRole::kHook, arguments, kNoEnvironment};
+  REQUIRE(ChildStart(world, plan, &pid, output).ok());
+  return pid;
+}
+
+// Waits for the next signal; its number.
+int32_t SignalAwait(Platform& world) {
+  Event event;
+  REQUIRE(Wait(world, kInstantNever, &event, 1) == 1);
+  REQUIRE(event.kind == EventKind::kSignal);
+  return event.signal_number;
+}
+
+}  // namespace
+
+TEST_CASE("a child goes by its program's script, on the virtual clock") {
+  const auto world = WorldMake();
+  REQUIRE(SignalsWatch(*world, SignalSet::kAgent).ok());
+  SimProgram& program = SimProgramAdd(*world, "/bin/hook");
+  program.runs = Seconds(3);
+  program.exit_code = 7;
+  program.output = "one two";
+  program.output_after = Seconds(1);
+  program.output_piece_size = 4;
+  program.output_gap = Milliseconds(500);
+  Socket output;
+  const uint32_t pid = HookStart(*world, "/bin/hook", &output);
+  CHECK(std::string(program.arguments) == "/bin/hook\nan argument\n");
+  char bytes[16];
+  CHECK(SocketRead(*world, output, bytes, sizeof(bytes)).error == EAGAIN);
+  REQUIRE(SocketWatch(*world, output, true, false).ok());
+  Event event;
+  REQUIRE(Wait(*world, kInstantNever, &event, 1) == 1);
+  CHECK(world->now == Instant{1000});
+  CHECK(SocketRead(*world, output, bytes, sizeof(bytes)).count == 4);
+  REQUIRE(Wait(*world, kInstantNever, &event, 1) == 1);
+  CHECK(world->now == Instant{1500});
+  CHECK(SocketRead(*world, output, bytes, sizeof(bytes)).count == 3);
+  CHECK(SignalAwait(*world) == SIGCHLD);
+  CHECK(world->now == Instant{3000});
+  CHECK(SocketRead(*world, output, bytes, sizeof(bytes)).count == 0);
+  ChildEnd end;
+  REQUIRE(ChildReap(*world, &end));
+  CHECK(end.pid == pid);
+  CHECK(end.exit_code == 7);
+  CHECK_FALSE(ChildReap(*world, &end));
+  SocketClose(*world, output);
+}
+
+TEST_CASE("a signal ends a child before its time, and what it had not printed never comes") {
+  const auto world = WorldMake();
+  REQUIRE(SignalsWatch(*world, SignalSet::kAgent).ok());
+  SimProgram& program = SimProgramAdd(*world, "/bin/hook");
+  program.runs = Milliseconds(kTimeMax);
+  program.output = "late";
+  program.output_after = Seconds(60);
+  program.ignored_signals = 1U << SIGTERM;
+  Socket output;
+  const uint32_t pid = HookStart(*world, "/bin/hook", &output);
+  REQUIRE(ChildSignal(*world, pid, SIGTERM, false).ok());
+  Event event;
+  CHECK(Wait(*world, Instant{10}, &event, 1) == 0);
+  REQUIRE(ChildSignal(*world, pid, SIGSTOP, false).ok());
+  REQUIRE(ChildSignal(*world, pid, SIGHUP, false).ok());
+  CHECK(Wait(*world, Instant{20}, &event, 1) == 0);  // it is stopped: the signal waits
+  REQUIRE(ChildSignal(*world, pid, SIGCONT, false).ok());
+  CHECK(SignalAwait(*world) == SIGCHLD);
+  ChildEnd end;
+  REQUIRE(ChildReap(*world, &end));
+  CHECK(end.signal_number == SIGHUP);
+  char bytes[16];
+  const IoResult read = SocketRead(*world, output, bytes, sizeof(bytes));
+  CHECK(read.ok());
+  CHECK(read.count == 0);
+  SocketClose(*world, output);
+  CHECK(program.sent.count == 4);
+}
+
+TEST_CASE("a child catches SIGTERM, another leaves its output open, another closes it early") {
+  const auto world = WorldMake();
+  SimProgram& program = SimProgramAdd(*world, "/bin/hook");
+  program.runs = Seconds(60);
+  program.catches_term = true;
+  program.term_takes = Seconds(2);
+  program.leaves_output_open = true;
+  Socket output;
+  const uint32_t pid = HookStart(*world, "/bin/hook", &output);
+  REQUIRE(ChildSignal(*world, pid, SIGTERM, true).ok());
+  SimPass(*world, Milliseconds(1999));
+  ChildEnd end;
+  CHECK_FALSE(ChildReap(*world, &end));
+  SimPass(*world, Milliseconds(1));
+  REQUIRE(ChildReap(*world, &end));
+  CHECK(end.signal_number == 0);
+  char bytes[16];
+  CHECK(SocketRead(*world, output, bytes, sizeof(bytes)).error == EAGAIN);
+  SocketClose(*world, output);
+  program.closes_output = true;
+  HookStart(*world, "/bin/hook", &output);
+  CHECK(SocketRead(*world, output, bytes, sizeof(bytes)).ok());
+  SocketClose(*world, output);
+}
+
+TEST_CASE("faults of a start leave nothing behind, and an agent that is killed has no children") {
+  const auto world = WorldMake();
+  SimProgram& program = SimProgramAdd(*world, "/bin/hook");
+  const char* const arguments[] = {"/bin/hook", nullptr};
+  const ChildPlan plan{ChildRole::kHook, arguments, kNoEnvironment};
+  uint32_t pid = 0;
+  Socket output;
+  program.start_error = EACCES;
+  CHECK(ChildStart(*world, plan, &pid, &output).error == EACCES);
+  program.start_error = 0;
+  SimFail(*world, Verb::kChildStart, ENOMEM, 0, 1);
+  CHECK(ChildStart(*world, plan, &pid, &output).error == ENOMEM);
+  CHECK(world->open_handle_count == 0);
+  CHECK(program.start_count == 0);
+  REQUIRE(ChildStart(*world, plan, &pid, &output).ok());
+  SimKill(*world);
+  CHECK(world->open_handle_count == 0);
+  ChildEnd end;
+  SimPass(*world, Seconds(1));
+  CHECK_FALSE(ChildReap(*world, &end));
+}
+
+TEST_CASE("an orphan comes to PID 1; a signal for what was reaped is misuse") {
+  const auto world = WorldMake();
+  SimOrphanAt(*world, Instant{5}, 77, 3);
+  SimPass(*world, Milliseconds(5));
+  ChildEnd end;
+  REQUIRE(ChildReap(*world, &end));
+  CHECK(end.pid == 77);
+  CHECK(end.exit_code == 3);
+  CHECK(Fixture::Traps([&] { static_cast<void>(ChildSignal(*world, 77, SIGTERM, false)); }));
+}
+
+TEST_CASE("a process whose id is used again is not reached by the old one's handle") {
+  const auto world = WorldMake();
+  SimProcess& old = SimProcessAdd(*world, 42, 500);
+  CHECK(SimFileContent(*world, *SimFileFind(*world, "/proc/42/status")) ==
+        "Name:\tapp\nUmask:\t0022\nUid:\t500\t500\t500\t500\n");
+  Process process;
+  REQUIRE(ProcessOpen(*world, 42, &process).ok());
+  SimProcessEnd(*world, old);
+  CHECK_FALSE(ProcessIsAlive(*world, 42));
+  const SimProcess& next = SimProcessAdd(*world, 42, 600);
+  CHECK(ProcessSignal(*world, process, SIGHUP).error == ESRCH);
+  ProcessClose(*world, process);
+  world->process.uid = 500;
+  REQUIRE(ProcessOpen(*world, 42, &process).ok());
+  CHECK(ProcessSignal(*world, process, SIGHUP).error == EPERM);
+  world->process.uid = 600;
+  CHECK(ProcessSignal(*world, process, SIGHUP).ok());
+  ProcessClose(*world, process);
+  CHECK(next.sent.count == 1);
+  CHECK(old.sent.count == 0);
+}
+
+TEST_CASE("a wrapper's signals come by number, and with where they came from") {
+  const auto world = WorldMake();
+  REQUIRE(SignalsWatch(*world, SignalSet::kWrapper).ok());
+  SimSignalNumberAt(*world, Instant{1}, SIGWINCH, true);
+  SimSignalNumberAt(*world, Instant{1}, SIGINT, true);
+  SimSignalAt(*world, Instant{1}, Signal::kStop);
+  Event events[4];
+  REQUIRE(Wait(*world, kInstantNever, events, 4) == 3);
+  CHECK(events[0].signal_number == SIGINT);
+  CHECK(events[0].signal == Signal::kStop);
+  CHECK(events[0].is_from_terminal);
+  CHECK(events[1].signal_number == SIGTERM);
+  CHECK_FALSE(events[1].is_from_terminal);
+  CHECK(events[2].signal == Signal::kOther);
+  ProcessSuspend(*world);
+  CHECK(world->now == Instant{1001});
+  CHECK(SignalAwait(*world) == SIGCONT);
 }

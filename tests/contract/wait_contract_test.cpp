@@ -70,7 +70,7 @@ TEST_CASE("a deadline that changes counts as it is now") {
 TEST_CASE("watched signals arrive as events, each with its meaning") {
   Fixture fixture;
   Platform& platform = fixture.platform();
-  REQUIRE(SignalsWatch(platform).ok());
+  REQUIRE(SignalsWatch(platform, SignalSet::kAgent).ok());
   for (const Signal signal : {Signal::kReload, Signal::kRefresh, Signal::kReport, Signal::kStop}) {
     fixture.SignalSend(signal);
     Event events[kEventsSize];
@@ -84,7 +84,7 @@ TEST_CASE("watched signals arrive as events, each with its meaning") {
 TEST_CASE("signals that came together are all reported, be there room for one event only") {
   Fixture fixture;
   Platform& platform = fixture.platform();
-  REQUIRE(SignalsWatch(platform).ok());
+  REQUIRE(SignalsWatch(platform, SignalSet::kAgent).ok());
   fixture.SignalSend(Signal::kStop);
   fixture.SignalSend(Signal::kReload);
   bool stop_seen = false;
@@ -102,7 +102,7 @@ TEST_CASE("signals that came together are all reported, be there room for one ev
 
 TEST_CASE("a signal ends a wait that has no deadline") {
   Fixture fixture;
-  REQUIRE(SignalsWatch(fixture.platform()).ok());
+  REQUIRE(SignalsWatch(fixture.platform(), SignalSet::kAgent).ok());
   fixture.SignalSend(Signal::kRefresh);
   Event events[kEventsSize];
   REQUIRE(Wait(fixture.platform(), kInstantNever, events, kEventsSize) == 1);
@@ -112,8 +112,8 @@ TEST_CASE("a signal ends a wait that has no deadline") {
 TEST_CASE("watching signals twice, and waiting for no events, is misuse") {
   CHECK(Fixture::Traps([] {
     Fixture fixture;
-    static_cast<void>(SignalsWatch(fixture.platform()));
-    static_cast<void>(SignalsWatch(fixture.platform()));
+    static_cast<void>(SignalsWatch(fixture.platform(), SignalSet::kAgent));
+    static_cast<void>(SignalsWatch(fixture.platform(), SignalSet::kAgent));
   }));
   CHECK(Fixture::Traps([] {
     Fixture fixture;

@@ -14,7 +14,7 @@ from support import E2eTest, Result, config_text, miagent
 BAD_LINES = (
     ("[agent]", ""),
     ("log_level = loud", "error|warning|info|debug"),
-    ("log = syslog", "syslog"),
+    ("log = journal", "stderr|syslog"),
     ("timeout = 0", "1 to 300"),
     ("timeout = 5", "twice"),
     ("cloud = mars", "public|usgov|china"),
@@ -37,7 +37,7 @@ BAD_LINES = (
     ("format = yaml", "raw|json|env|header|template"),
     ("on_expiry = explode", "remove|keep|empty"),
     ("on_stop = explode", "keep|remove"),
-    ("notify = signal HUP /run/x.pid", "this build"),
+    ("notify = signal HUP x.pid", "absolute"),
     ("template = {token}", "token"),
     ("[files /x]", "files"),
     ("[file /dev/shm/../x]", ".."),
@@ -69,6 +69,12 @@ class Check(E2eTest):
                      f"file {self.folder}/vault.json\n", "json", "keep", "remove", "safe"):
             self.assertIn(text, result.out)
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_log(self) -> None:
+        for log in ("syslog", "stderr"):
+            result = self.check("-c", self.write_config(self.good(log=log)))
+            self.assertEqual((result.code, result.err), (0, ""))
+            self.assertEqual("\nlog syslog\n" in result.out, log == "syslog")
 
     def test_status_and_metrics_files(self) -> None:
         text = self.good(status_file=f"{self.folder}/s.json", metrics_file=f"{self.folder}/m.prom")
@@ -209,7 +215,7 @@ class Help(unittest.TestCase):
             self.assertIn("standard output", result.err)
 
     def test_wrong_usage(self) -> None:
-        for arguments in ([], [""], ["fetch"], ["exec", "--", "true"],
+        for arguments in ([], [""], ["fetch"], ["exec", "true"],
                           ["wait", "--fresh=x"], ["status", "x"], ["status", "--json=1"],
                           ["call", "https://x"], ["help", "nonsense"], ["help", "run", "once"],
                           ["--version", "x"], ["-v"], ["run", "x"], ["run", "-c"],

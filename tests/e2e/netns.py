@@ -27,7 +27,7 @@ METADATA_ADDRESS = "169.254.169.254"
 EXIT_NOT_PERMITTED = 77
 
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
-_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x2, 0x4, 0x8
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
 _SIOCSIFADDR, _SIOCSIFNETMASK = 0x8916, 0x891C
@@ -76,6 +76,12 @@ def mount_tmpfs(path: str, size_kib: int = 1024, mode: int = 0o700) -> None:
     if _libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC,
                    options):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+
+
+def mount_bind(source: str, target: str) -> None:
+    """Shows what is at `source` at `target` too; only inside."""
+    if _libc.mount(os.fsencode(source), os.fsencode(target), None, _MS_BIND | _MS_REC, None):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
 
 
 def _unshare() -> None:

@@ -27,7 +27,8 @@ class Install(EmulatedTest):
         self.assertEqual(places["miagent.service"], f"{prefix}/lib/systemd/system")
         self.assertEqual(places["miagent.8"], f"{prefix}/share/man/man8")
         self.assertEqual(places["miagent.conf.5"], f"{prefix}/share/man/man5")
-        self.assertEqual(places["owner.conf"], f"{prefix}/share/doc/miagent")
+        for name in ("owner.conf", "notify-reload.conf"):
+            self.assertEqual(places[name], f"{prefix}/share/doc/miagent")
         for folder in ("lib/sysusers.d", "lib/tmpfiles.d", "share/doc/miagent"):
             self.assertTrue((self.place / prefix / folder / "miagent.conf").exists(), folder)
         unit = found["miagent.service"].read_text(encoding="utf-8")

@@ -105,6 +105,7 @@ class S6(Supervised):
         need(self, "s6-supervise", "s6-svc", "s6-svstat", "s6-setuidgid")
         self.install("s6/miagent/run", self.service / "run")
         self.install("s6/miagent/finish", self.service / "finish")
+        self.install("s6/miagent/notification-fd", self.service / "notification-fd")
 
     def pid(self) -> int:
         done = run("s6-svstat", "-o", "pid", str(self.service))
@@ -113,6 +114,22 @@ class S6(Supervised):
     def test_s6_supervise(self) -> None:
         self.supervise("s6-supervise")
         self.live(["s6-svc", "-h"], ["s6-svc", "-d"], ["s6-svc", "-x"])
+
+    def is_ready(self) -> bool:
+        return run("s6-svstat", "-o", "ready", str(self.service)).stdout.strip() == "true"
+
+    def test_ready_once_every_file_is_there(self) -> None:
+        self.configure("one", "two")
+        self.emulator.add_steps(f"when {self.id()} status 503")
+        self.supervise("s6-supervise")
+        wait_until(lambda: "HTTP 503" in self.log(), "the first failure")
+        self.assertFalse(self.is_ready())
+        wait_until(self.is_ready, f"readiness; log:\n{self.log()}")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["one", "two"])
+        self.control("s6-svc", "-d")
+        wait_until(lambda: not self.pid(), "the end")
+        self.control("s6-svc", "-x")
+        self.supervisor.wait(timeout=5)
 
     def test_a_wrong_configuration_isnt_tried_again(self) -> None:
         self.write_config("[agent]\ntimeout = never\n")

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import unittest
 from pathlib import Path
@@ -54,6 +55,23 @@ class Unit(EmulatedTest):
         assert found, done.stdout
         self.assertLessEqual(float(found[1]), EXPOSURE_MAX, done.stdout)
 
+    def test_notify_reload(self) -> None:
+        """The drop-in, where this systemd knows its type; the unit alone takes no newer one."""
+        need(self, "systemd-analyze")
+        self.assertEqual(settings(UNIT, "Type"), ["notify"])
+        self.assertEqual(settings("systemd/notify-reload.conf", "Type"), ["notify-reload"])
+        found = re.search(r"^systemd (\d+)", run("systemd-analyze", "--version").stdout)
+        assert found
+        folder = self.place / "miagent.service.d"
+        folder.mkdir()
+        (folder / "notify-reload.conf").write_text(text_of("systemd/notify-reload.conf"),
+                                                   encoding="utf-8")
+        done = run("systemd-analyze", "verify", "--man=no", str(self.unit()))
+        if int(found[1]) >= 253:
+            self.assertEqual((done.returncode, done.stdout), (0, ""))
+        else:
+            self.assertIn("notify-reload", done.stdout)
+
     def test_sysusers_and_tmpfiles_make_what_the_unit_needs(self) -> None:
         need(self, "systemd-sysusers", "systemd-tmpfiles")
         if os.geteuid() != 0:
@@ -94,9 +112,14 @@ class Unit(EmulatedTest):
             {"t": {"resource": "https://calls", "endpoint": self.emulator.url}},
             {str(self.folder / "t"): {"token": "t", "on_stop": "remove"}}))
         trace = self.place / "trace"
+        supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(supervisor.close)
+        supervisor.bind(str(self.place / "notify"))
         tracer = subprocess.Popen(["strace", "-f", "-o", str(trace), binary(), "run", "-c", config],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL)
+                                  stderr=subprocess.DEVNULL,
+                                  env={**os.environ, "WATCHDOG_USEC": "60000000",
+                                       "NOTIFY_SOCKET": str(self.place / "notify")})
         self.addCleanup(tracer.wait)
         self.addCleanup(lambda: tracer.poll() is None and tracer.kill())
         wait_until((self.folder / "t").exists, "the token")
@@ -107,6 +130,7 @@ class Unit(EmulatedTest):
         calls = set(re.findall(r"^\d+ +(\w+)\(", trace.read_text(encoding="utf-8"), re.MULTILINE))
         self.assertIn("fchown", calls)
         self.assertIn("connect", calls)
+        self.assertIn("sendto", calls)
         allowed = self.allowed()
         self.assertNotIn("mount", allowed)
         self.assertNotIn("setuid", allowed)

@@ -12,6 +12,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "agent/agent.h"
@@ -27,7 +28,7 @@ namespace {
 constexpr std::string_view kConfiguration =
     "[token storage]\nresource = https://storage.azure.com/\n"
     "[token vault]\nresource = https://vault.azure.net\nrefresh_at = 80%\n"
-    "[file /run/tokens/storage]\ntoken = storage\n"
+    "[file /run/tokens/storage]\ntoken = storage\nnotify = exec /bin/reload\n"
     "[file /run/tokens/vault]\ntoken = vault\nmode = 0640\n"
     "[file /run/tokens/vault.header]\ntoken = vault\nformat = header\n";
 constexpr const char* kFiles[] = {"/run/tokens/storage", "/run/tokens/vault",
@@ -41,6 +42,7 @@ Agent g_agent;
 SimImds g_imds;
 Command g_command;
 SimServer* g_server = nullptr;
+SimProgram* g_hook = nullptr;
 uint64_t g_seed = 1;
 uint32_t g_newest[kFileCount] = {};
 bool g_time_is_up = false;
@@ -125,7 +127,9 @@ void Restart() {
   g_agent.connection = Connection{};
   g_agent.request.token_index = kTokenNone;
   g_agent.request.slot = kSlotNone;
-  g_agent.is_stopping = g_agent.is_reloading = false;
+  g_agent.is_stopping = g_agent.is_reloading = g_agent.has_notification = false;
+  g_agent.hook.pid = 0;
+  g_agent.hook.output = Socket{};
   AgentStart(g_agent, g_world, g_command);
   if (g_agent.is_finished) Broken("the agent did not start");
 }
@@ -133,7 +137,7 @@ void Restart() {
 // Something goes wrong, for some time.
 void Trouble() {
   constexpr uint32_t kStatuses[] = {400, 404, 408, 410, 429, 500, 503, 301, 200, 204};
-  switch (Draw(12)) {
+  switch (Draw(13)) {
     case 0: SimStepAdd(g_imds, {SimStepKind::kReset, Draw(4) + 1, 0, {}, {}}); break;
     case 1: SimStepAdd(g_imds, {SimStepKind::kSilence, Draw(3) + 1, 0, {}, {}}); break;
     case 2: SimStepAdd(g_imds, {SimStepKind::kEnd, Draw(4) + 1, 0, {}, {}}); break;
@@ -152,6 +156,12 @@ void Trouble() {
       break;
     case 10: Restart(); break;
     case 11: g_imds.piece_size = Draw(2) * (Draw(300) + 1); break;
+    case 12:
+      g_hook->exit_code = static_cast<uint8_t>(Draw(3));
+      g_hook->runs = Milliseconds(Draw(3) == 0 ? kTimeMax : int64_t{Draw(20000)} + 1);
+      g_hook->start_error = Draw(4) == 0 ? EAGAIN : 0;
+      g_hook->leaves_output_open = Draw(2) == 0;
+      break;
   }
 }
 
@@ -161,12 +171,17 @@ void Heal() {
   g_imds.step_count = 0;
   g_imds.step_index = 0;
   g_imds.step_used = 0;
+  g_hook->exit_code = 0;
+  g_hook->runs = Milliseconds(5);
+  g_hook->start_error = 0;
 }
 
 void Life(int64_t years) {
   SimStart(g_world, g_seed);
   g_server = &SimServerAdd(g_world, SimAddress(169, 254, 169, 254, 80), SimImdsAnswer, &g_imds);
   SimDirectoryAdd(g_world, "/run/tokens", 0, 0755, true);
+  g_hook = &SimProgramAdd(g_world, "/bin/reload");
+  g_hook->output = "reloaded\n";
   SimFileAdd(g_world, "/etc/miagent.conf", kConfiguration, 0644);
   g_command.id = CommandId::kRun;
   g_imds.token_size = 200 + Draw(1000);
@@ -183,6 +198,10 @@ void Life(int64_t years) {
     LiveFor(kConvergence);
     for (uint32_t index = 0; index < kFileCount; ++index) {
       if (TokenNumber(index) == 0) Broken("a file is missing though all is well");
+    }
+    const NotifyState& notify = g_agent.files[0].notify;
+    if (g_agent.hook.pid != 0 || notify.is_due || !notify.failure.ok()) {
+      Broken("a hook that has not run though all is well");
     }
     LiveFor(Milliseconds(int64_t{Draw(4)} * kDay.ms));
   }

@@ -1,5 +1,6 @@
 #include "agent/cli/command.h"
 
+#include <list>
 #include <random>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ Parsed Parse(const std::string& line) {
     at = end + 1;
   }
   static std::vector<std::vector<char>> memory;  // argv outlives the command
-  std::vector<const char*> arguments;
+  static std::list<std::vector<const char*>> all_arguments;  // and so does its table
+  std::vector<const char*>& arguments = all_arguments.emplace_back();
   for (const std::string& word : parsed.words) {
     memory.emplace_back(word.c_str(), word.c_str() + word.size() + 1);
     arguments.push_back(memory.back().data());
@@ -57,6 +59,9 @@ TEST_CASE("command: run, once and check with a file") {
   }
   CHECK(Good("run").config_path == nullptr);
   CHECK_FALSE(Good("run").has_token_options);
+  CHECK(Good("run").ready_descriptor == -1);
+  CHECK(Good("run --ready-fd 3").ready_descriptor == 3);
+  CHECK(Good("run --ready-fd=1023 -c x").ready_descriptor == 1023);
   CHECK(Good("check -c x").id == CommandId::kCheck);
   const Command once = Good("once -c x --timeout 86400");
   CHECK(once.id == CommandId::kOnce);
@@ -121,6 +126,20 @@ TEST_CASE("command: status and wait") {
   CHECK(Good("wait").config_path == nullptr);
 }
 
+TEST_CASE("command: exec, and a program with its arguments") {
+  const Command command = Good("exec -c /x --timeout 9 -- prog -c --timeout -- _ x");
+  CHECK(command.id == CommandId::kExec);
+  CHECK(std::string(command.config_path) == "/x");
+  CHECK(command.timeout == Seconds(9));
+  CHECK_FALSE(command.has_token_options);
+  const char* const expected[] = {"prog", "-c", "--timeout", "--", "", "x"};
+  for (size_t index = 0; index < 6; ++index) {
+    CHECK(std::string(command.child_arguments[index]) == expected[index]);
+  }
+  CHECK(Good("exec -- x").config_path == nullptr);
+  CHECK(Good("exec --help").topic == "exec");
+}
+
 TEST_CASE("command: help and version") {
   for (const char* line : {"help", "-h", "--help", "help help", "help --help", "help -h"}) {
     const Command command = Good(line);
@@ -144,13 +163,23 @@ struct Wrong {
 
 TEST_CASE("command: each fault is one sentence that says what was expected") {
   const Wrong wrongs[] = {
-      {"", "expected a command: run, once, get, check, status, wait or help"},
-      {"_", "there is no command '': expected run, once, get, check, status, wait or help"},
+      {"", "expected a command: run, once, get, check, status, wait, exec or help"},
+      {"_", "there is no command '': expected run, once, get, check, status, wait, exec or help"},
       {"fetch",
-       "there is no command 'fetch': expected run, once, get, check, status, wait or help"},
+       "there is no command 'fetch': expected run, once, get, check, status, wait, exec or help"},
       {"--nonsense", "there is no command '--nonsense': expected run, once"},
       {"-c x", "there is no command '-c'"},
-      {"exec -- ls", "this build has no command 'exec'"},
+      {"exec", "exec expects a program to start behind its options: -- CMD ARG..."},
+      {"exec --", "exec expects a program to start behind its options: -- CMD"},
+      {"exec ls", "exec expects a program to start behind its options: -- CMD"},
+      {"exec -c x ls -- ls", "exec expects a program to start behind its options: -- CMD"},
+      {"exec -c x --timeout 5", "exec expects a program to start behind its options: -- CMD"},
+      {"exec --timeout 0 -- ls", "exec expects --timeout 1 to 86400 seconds"},
+      {"exec --timeout -- ls", "exec needs a value for '--timeout'"},
+      {"exec -c -- ls", "exec needs a value for '-c'"},
+      {"exec --json -- ls", "exec has no option '--json'"},
+      {"exec --resource arm -- ls", "exec has no option '--resource'"},
+      {"exec --file /f -- ls", "exec has no option '--file'"},
       {"call", "this build has no command 'call'"},
       {"get", "get needs --resource URI (see 'miagent help get')"},
       {"get --cloud china", "get needs --resource URI"},
@@ -171,7 +200,11 @@ TEST_CASE("command: each fault is one sentence that says what was expected") {
       {"get --resource a --file /f", "get has no option '--file'"},
       {"get --resource a --ca x.pem", "this build has no '--ca'"},
       {"get --resource a --ca=x.pem", "this build has no '--ca'"},
-      {"run --ready-fd 3", "this build has no '--ready-fd'"},
+      {"run --ready-fd 2", "run expects --ready-fd 3 to 1023, an open descriptor"},
+      {"run --ready-fd 1024", "run expects --ready-fd 3 to 1023, an open descriptor"},
+      {"run --ready-fd x", "run expects --ready-fd 3 to 1023, an open descriptor"},
+      {"run --ready-fd", "run needs a value for '--ready-fd'"},
+      {"once --ready-fd 3", "once has no option '--ready-fd'"},
       {"get --resource a --format yaml", "get expects --format raw|json|env|header"},
       {"get --resource a --format template", "get expects --format raw|json|env|header"},
       {"get --resource a --timeout 0", "get expects --timeout 1 to 86400 seconds"},
@@ -210,8 +243,8 @@ TEST_CASE("command: each fault is one sentence that says what was expected") {
       {"get --resource a --json", "get has no option '--json'"},
       {"run --fresh 1", "run has no option '--fresh'"},
       {"help get more", "expected nothing after 'get'"},
-      {"help fetch", "expected miagent help run|once|get|check|status|wait|resources"},
-      {"help exec", "this build has no command 'exec'"},
+      {"help fetch", "expected miagent help run|once|get|check|status|wait|exec|resources"},
+      {"help call", "this build has no command 'call'"},
       {"--version x", "expected nothing after '--version'"},
       {"--help get", "expected nothing after '--help'"},
       {"get\x1b[31m", "there is no command 'get?[31m'"},

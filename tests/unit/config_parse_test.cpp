@@ -203,8 +203,7 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[file /g]", 5, "token: missing"},
       {"$[file /g]\ntoken=nobody", 6, "token: there is no section [token 'nobody']"},
       // [agent].
-      {"$[agent]\nlog=syslog", 6, "log: this build has no syslog"},
-      {"$[agent]\nlog=file", 6, "log: expected 'stderr'"},
+      {"$[agent]\nlog=file", 6, "log: expected 'stderr|syslog'"},
       {"$[agent]\nlog=", 6, "log: a value is missing"},
       {"$[agent]\nlog_level=verbose", 6, "log_level: expected 'error|warning|info|debug'"},
       {"$[agent]\nlog_level=", 6, "log_level: a value is missing"},
@@ -222,7 +221,10 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[agent]\nmetrics_file=/f", 6, "metrics_file: another file has this path: '/f'"},
       {"$[agent]\nstatus_file=/s\nmetrics_file=/s", 6, "status_file: another file has this path"},
       {"$[agent]\nca_file=/etc/ca", 6, "ca_file: this build doesn't have it"},
-      {"$[agent]\non_refresh=x", 6, "on_refresh: this build doesn't have it"},
+      {"$[agent]\non_refresh=x", 6, "on_refresh: expected none, restart, or signal and a name"},
+      {"$[agent]\non_refresh=signal", 6, "on_refresh: expected none, restart, or signal"},
+      {"$[agent]\non_refresh=signal 1", 6, "on_refresh: expected none, restart, or signal"},
+      {"$[agent]\non_refresh=restart HUP", 6, "on_refresh: expected none, restart, or signal"},
       // [token].
       {"$[token x]\nresource=", 6, "resource: a value is missing"},
       {"$[token x]\nresource=nobody", 6, "resource: expected a URI, a GUID or a short name"},
@@ -275,7 +277,22 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$mode=0666", 5, "mode: this mode lets everybody write"},
       {"$on_expiry=delete", 5, "on_expiry: expected 'remove|keep|empty'"},
       {"$on_stop=empty", 5, "on_stop: expected 'keep|remove'"},
-      {"$notify=signal HUP /run/p", 5, "notify: this build doesn't have it"},
+      {"$notify=signal", 5, "notify: expected signal NAME PIDFILE, or exec PATH ARGUMENT..."},
+      {"$notify=signal HUP", 5, "notify: expected signal NAME PIDFILE"},
+      {"$notify=signal HUP /run/p 2", 5, "notify: expected signal NAME PIDFILE"},
+      {"$notify=signal HUB /run/p", 5, "notify: there is no signal 'HUB'"},
+      {"$notify=signal 1 /run/p", 5, "notify: there is no signal '1'"},
+      {"$notify=signal HUP p.pid", 5, "notify: expected an absolute path"},
+      {"$notify=signal HUP \"\"", 5, "notify: a path is missing"},
+      {"$notify=signal HUP /run/../p", 5, "notify: expected a path without // . and .."},
+      {"$notify=exec", 5, "notify: expected signal NAME PIDFILE, or exec PATH ARGUMENT..."},
+      {"$notify=exec reload", 5, "notify: expected an absolute path"},
+      {"$notify=\"exec /bin/true\"", 5, "notify: expected signal NAME PIDFILE"},
+      {"$notify=run /bin/true", 5, "notify: expected signal NAME PIDFILE"},
+      {"$notify=exec /bin/true \"a b", 5, "notify: a double quote has no end"},
+      {"$notify=exec /bin/true a\"b", 5, "notify: double quotes stand around a whole word"},
+      {"$notify=exec /bin/true \"a\"b", 5, "notify: double quotes stand around a whole word"},
+      {"$notify=exec /b 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", 5, "more than 16 words"},
       // The whole.
       {"", 0, "nothing to do"},
       {"[token t]\nresource=arm", 0, "nothing to do"},
@@ -300,6 +317,44 @@ TEST_CASE("config: values that are unset by default may be empty") {
       "[file /f]\ntoken=t\ntemplate=\nowner=\ngroup=\nnotify=\n");
   CHECK_MESSAGE(read.status.ok(), read.All());
   CHECK(read.config->tokens[0].identity.kind == IdentityKind::kNone);
+}
+
+TEST_CASE("config: notify, in words") {
+  const ReadConfig read = ReadText(
+      "[token t]\nresource=arm\n"
+      "[file /a]\ntoken=t\nnotify = signal SIGUSR2 \"/run/my app.pid\"\n"
+      "[file /b]\ntoken=t\nnotify=exec  /bin/x one  \"two words\" \"\" it's \n"
+      "[file /c]\ntoken=t\nnotify=exec /b 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
+      "[file /d]\ntoken=t\n");
+  REQUIRE_MESSAGE(read.status.ok(), read.All());
+  const NotifyConfig& signal = read.config->files[0].notify;
+  CHECK(signal.kind == NotifyKind::kSignal);
+  CHECK(signal.signal_number == 12);
+  CHECK(signal.directory == "/run");
+  CHECK(std::string(signal.name.data()) == "my app.pid");
+  const NotifyConfig& exec = read.config->files[1].notify;
+  CHECK(exec.kind == NotifyKind::kExec);
+  CHECK(exec.words == std::string_view("/bin/x\0one\0two words\0\0it's", 26));
+  CHECK(exec.text == "exec  /bin/x one  \"two words\" \"\" it's");
+  CHECK(read.config->files[2].notify.kind == NotifyKind::kExec);
+  CHECK(read.config->files[3].notify.kind == NotifyKind::kNone);
+}
+
+TEST_CASE("config: on_refresh") {
+  struct Row {
+    const char* value;
+    int32_t number;
+    bool restarts;
+  };
+  for (const Row& row : {Row{"", 0, false}, Row{"none", 0, false}, Row{"restart", 15, true},
+                         Row{"signal HUP", 1, false}, Row{"signal  SIGUSR2", 12, false}}) {
+    const ReadConfig read = ReadText(std::string("[agent]\non_refresh = ") + row.value +
+                                     "\n[token t]\nresource=arm\n[file /f]\ntoken=t\n");
+    CAPTURE(row.value);
+    CHECK_MESSAGE(read.status.ok(), read.All());
+    CHECK(read.config->refresh_signal == row.number);
+    CHECK(read.config->refresh_restarts == row.restarts);
+  }
 }
 
 TEST_CASE("config: status_file and metrics_file, in parts") {

@@ -97,6 +97,10 @@ Rows Example() {
   current.expires_at_wall = {1750086100};
   current.expires_at = {86160000};
   current.published_count = 2;
+  current.notify.is_asked = true;
+  current.notify.success_count = 3;
+  current.notify.failure_count = 1;
+  current.notify.error = "the hook failed, with exit status 3";
   StatusFile missing;
   missing.path = "/run/to\"k\\ens/\xC3\xA9\xFF\xED\xA0\x80";
   missing.token = "vault";
@@ -126,12 +130,13 @@ constexpr const char* kGolden =
     R"("files":[)" "\n"
     R"({"path":"/run/tokens/storage","token":"storage","state":"current","mode":"0640",)"
     R"("published_at":1750000001,"published_boot_ms":61000,"expires_at":1750086100,)"
-    R"("expires_boot_ms":86160000,"published":2,"failures":0,"error":null},)" "\n"
+    R"("expires_boot_ms":86160000,"published":2,"failures":0,"error":null,)"
+    R"("notify":{"runs":4,"failures":1,"last_error":"the hook failed, with exit status 3"}},)" "\n"
     R"({"path":"/run/to\"k\\ens/)"
     "\xC3\xA9"
     R"(????","token":"vault","state":"missing","mode":"00","published_at":null,)"
     R"("published_boot_ms":null,"expires_at":null,"expires_boot_ms":null,"published":0,)"
-    R"("failures":0,"error":null})" "\n"
+    R"("failures":0,"error":null,"notify":null})" "\n"
     R"(]})" "\n";
 // clang-format on
 
@@ -436,6 +441,10 @@ miagent_file_published_timestamp_seconds{file="/a\"\\"} 1750000001
 # TYPE miagent_file_publish_total counter
 miagent_file_publish_total{file="/a\"\\",result="success"} 2
 miagent_file_publish_total{file="/a\"\\",result="failure"} 0
+# HELP miagent_notify_total Notifications of the file that ran, by their result.
+# TYPE miagent_notify_total counter
+miagent_notify_total{file="/a\"\\",result="success"} 3
+miagent_notify_total{file="/a\"\\",result="failure"} 1
 )";
 
 TEST_CASE("metrics: the file, word for word") {

@@ -1,6 +1,7 @@
 #include "agent/status/log.h"
 
 #include <string>
+#include <utility>
 
 #include "doctest.h"
 
@@ -33,6 +34,67 @@ TEST_CASE("log: a line that is too long is cut, says so, and still ends") {
   const std::string_view text = LogEnd(line);
   CHECK(text.size() <= kLogLineSizeMax);
   CHECK(text.substr(text.size() - 4) == "...\n");
+}
+
+TEST_CASE("log: a line for syslog has its priority and no time or newline") {
+  char bytes[200];
+  for (const auto& [level, priority] :
+       {std::pair(LogLevel::kError, 27), std::pair(LogLevel::kWarning, 28),
+        std::pair(LogLevel::kInfo, 30), std::pair(LogLevel::kDebug, 31)}) {
+    TextWriter writer{bytes, sizeof(bytes)};
+    SyslogWrite(writer, level, 4711, "event=x\n");
+    CHECK(std::string(writer.text()) == "<" + std::to_string(priority) + ">miagent[4711]: event=x");
+  }
+}
+
+// Whether a line of `event` about `subject` is told.
+std::string Told(LogMemory& memory, uint32_t subject, const char* event, const char* reason,
+                 int64_t at_s, LogLevel level = LogLevel::kWarning) {
+  LogLine line;
+  LogBegin(line, level, event);
+  line.subject = subject;
+  LogNumber(line, "at", at_s);
+  LogText(line, "reason", reason);
+  LogAside(line, "aside", std::to_string(at_s));
+  return LogIsNews(memory, line, Instant{at_s * 1000}) ? std::string(LogEnd(line)) : "";
+}
+
+TEST_CASE("log: the same problem of the same subject is told once an hour, with its count") {
+  LogMemory memory;
+  CHECK(Told(memory, 1, "e", "r", 0) == "level=warning event=e at=0 reason=r aside=0\n");
+  CHECK(Told(memory, 1, "e", "r", 10).empty());
+  CHECK(Told(memory, 1, "e", "r", 3599).empty());
+  CHECK(Told(memory, 1, "e", "r", 3600) ==
+        "level=warning event=e at=3600 reason=r aside=3600 repeated=3\n");
+  CHECK(Told(memory, 1, "e", "r", 3610).empty());
+  CHECK_FALSE(Told(memory, 1, "e", "other", 3610).empty());
+  CHECK_FALSE(Told(memory, 1, "f", "r", 3610).empty());
+  CHECK_FALSE(Told(memory, 2, "e", "r", 3610).empty());
+  CHECK(Told(memory, 1, "e", "r", 3620).empty());
+  LogForget(memory, 1);
+  CHECK(memory.entry_count == 1);
+  CHECK_FALSE(Told(memory, 1, "e", "r", 3630).empty());
+  CHECK(Told(memory, 2, "e", "r", 3630).empty());
+}
+
+TEST_CASE("log: news, and what is about nothing of its own, are always told") {
+  LogMemory memory;
+  for (int round = 0; round < 3; ++round) {
+    CHECK_FALSE(Told(memory, 1, "e", "r", 0, LogLevel::kInfo).empty());
+    CHECK_FALSE(Told(memory, kLogSubjectNone, "e", "r", 0).empty());
+  }
+  CHECK(memory.entry_count == 0);
+}
+
+TEST_CASE("log: beyond what is remembered, what was told longest ago is told again") {
+  LogMemory memory;
+  for (uint32_t subject = 0; subject <= kLogEntryCountMax; ++subject) {
+    CHECK_FALSE(Told(memory, subject, "e", "r", subject).empty());
+  }
+  CHECK(memory.entry_count == kLogEntryCountMax);
+  CHECK(Told(memory, kLogEntryCountMax, "e", "r", 1000).empty());
+  CHECK(Told(memory, 1, "e", "r", 1000).empty());
+  CHECK_FALSE(Told(memory, 0, "e", "r", 1000).empty());
 }
 
 }  // namespace
