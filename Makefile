@@ -1,6 +1,8 @@
 # The front door. `make help` lists the targets; CMakeLists.txt has the build itself.
 
-BUILD ?= build
+# 1: without TLS, at half the size, in a build folder of its own.
+HTTP_ONLY ?=
+BUILD ?= build$(if $(HTTP_ONLY),-http)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PROCESSOR ?= $(patsubst arm64,aarch64,$(patsubst armv7l,armv7hf,$(shell uname -m)))
 TOOLCHAIN ?= toolchains/$(PROCESSOR)-linux-musl.cmake
@@ -11,7 +13,8 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all run test check sim torture size format clean help test-clients product tests setup-%
+.PHONY: all run test check sim torture size format clean help test-clients product tests setup-% \
+  cross cross-product cross-test cross-check dist
 
 all: setup-build product ## build build/miagent (installs and fetches what is missing, once)
 
@@ -41,7 +44,31 @@ size: setup-build product ## what the binary's bytes and memory go to
 format: setup-test ## format all C++ files in place
 	@clang-format-19 -i $(CXX_FILES)
 
-test-clients: setup-run ## let a real client (npm, @azure/identity) take tokens from the emulator
+# For other processors. Each of TARGET is built in each of VARIANTS: a variant is what the folder's
+# name ends with, a colon, and what make is told.
+CROSS := $(BUILD)/cross
+TARGET ?= x86_64 aarch64 armv7hf riscv64
+VARIANTS := : -http:HTTP_ONLY=1
+
+cross: setup-cross cross-product ## build for TARGET="x86_64 aarch64 armv7hf riscv64", into build/cross
+	@$(PYTHON) tests/cross/sizes.py $(CROSS) $(TARGET)
+
+cross-product:
+	@for target in $(TARGET); do for variant in $(VARIANTS); do \
+	  $(MAKE) --no-print-directory product BUILD=$(CROSS)/$$target$${variant%%:*} \
+	    PROCESSOR=$$target $${variant#*:} || exit; done; done
+
+dist: setup-cross cross-product ## pack those: .tar.gz, .deb, SBOM and checksums in build/dist
+	@packaging/dist.sh $(BUILD)/dist $(foreach target,$(TARGET),$(CROSS)/$(target)*)
+
+cross-test: setup-cross setup-cross-test cross-product ## run those in qemu: simulations, check, get, once
+	@$(PYTHON) tests/cross/run.py $(CROSS) $(TARGET)
+	@$(PYTHON) tests/cross/gcc.py $(BUILD)/gcc $(CROSS) $(TARGET)
+
+cross-check: setup-cross ## build and pack those twice, in two folders: are they the same bytes?
+	@$(PYTHON) tests/cross/same_bytes.py $(TARGET)
+
+test-clients: setup-run ## real clients and a real service (npm: @azure/identity, Azurite) with the emulator
 	@$(PYTHON) tests/clients/run.py $(BUILD)/clients
 
 clean: ## remove what was built (downloads stay in ~/.cache/miagent)
@@ -51,7 +78,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):.* ## (.*)/\1\t\2/p' Makefile | expand -t 16
 
 setup-%:
-	@toolchains/setup.sh $*
+	@toolchains/setup.sh $* $(TARGET)
 
 product: $(BUILD)/build.ninja
 	@cmake --build $(BUILD) --parallel $(JOBS)
@@ -61,9 +88,9 @@ tests: product $(TESTS)/build.ninja
 
 $(BUILD)/build.ninja:
 	@test -f $(TOOLCHAIN) || { echo "make: there is no $(TOOLCHAIN) for this processor yet" >&2; exit 1; }
-	@cmake -S . -B $(BUILD) -G Ninja --toolchain $(CURDIR)/$(TOOLCHAIN)
+	@cmake -S . -B $(BUILD) -G Ninja --toolchain $(CURDIR)/$(TOOLCHAIN) $(if $(HTTP_ONLY),-DMIAGENT_TLS=OFF)
 
 # The tests link what the product's build made, so it comes first.
 $(TESTS)/build.ninja: | product
 	@cmake -S . -B $(TESTS) -G Ninja --toolchain $(CURDIR)/toolchains/host-clang.cmake \
-	  -DMIAGENT_TESTS=ON -DMIAGENT_PRODUCT_DIR=$(abspath $(BUILD))
+	  -DMIAGENT_TESTS=ON -DMIAGENT_PRODUCT_DIR=$(abspath $(BUILD)) $(if $(HTTP_ONLY),-DMIAGENT_TLS=OFF)

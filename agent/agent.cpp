@@ -280,7 +280,7 @@ Instant AgentNextDeadline(const Agent& agent) {
   next = Earliest(next, agent.wrapper.kill_at);
   if (agent.has_ended_child || agent.is_stopping) next = agent.now;
   next = Earliest(next, Earliest(agent.supervisor.watchdog_at, agent.supervisor.retry_at));
-  if (is_busy) next = Earliest(next, agent.connection.deadline);
+  if (is_busy) next = Earliest(next, ExchangeNextDeadline(agent.connection));
   if (agent.hook.pid != 0) next = Earliest(next, agent.hook.deadline);
   for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
     const TokenState& token = agent.tokens[index];

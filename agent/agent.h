@@ -11,6 +11,7 @@
 // The rooms of the machine:
 //   plan.cpp         configuration, directories, owners; reload
 //   request.cpp      a token's requests: begin, conclude, retry
+//   secret.cpp       the files whose content a request must show
 //   publication.cpp  a token's files: publish, expire, withdraw
 //   notification.cpp a file's notification: due, run, told
 //   report.cpp       lines for people
@@ -32,6 +33,7 @@
 #include "agent/notify/hook.h"
 #include "agent/source/answer.h"
 #include "agent/status/log.h"
+#include "agent/tls/trust.h"
 #include "platform/platform.h"
 
 namespace miagent {
@@ -90,8 +92,11 @@ struct ActiveRequest {
   uint32_t slot = kSlotNone;
   Instant sent_at;
   bool is_forced = false;        // it asks past the endpoint's own cache
+  bool is_challenged = false;    // it answers a challenge, as the second exchange of one try
   uint32_t touched_size = 0;     // the bytes before this position may hold a request's secret
   char bytes[kRequestSizeMax];
+  char secret[kFileSecretSizeMax + 1];  // a file's, until the request is written; then wiped
+  TlsTrust trust;                // of an https endpoint
 };
 
 // What is told about the agent in the files of the configuration's `outputs`.

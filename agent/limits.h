@@ -11,9 +11,32 @@
 
 namespace miagent {
 
+// ---- names of endpoints (agent/dns) -----------------------------------------------------------
+inline constexpr size_t kDnsNameSizeMax = 255;  // RFC 1035: on the wire, the root's byte included
+inline constexpr size_t kDnsLabelSizeMax = 63;  // RFC 1035
+inline constexpr size_t kDnsQuerySizeMax = 12 + kDnsNameSizeMax + 4;  // header, name, type, class
+inline constexpr size_t kDnsMessageSizeMax = 4096;  // over TCP; 8 aliases and 100 addresses fit
+inline constexpr uint32_t kDnsAddressCountMax = 8;
+inline constexpr uint32_t kDnsFamilyCountMax = 4;  // of IPv4 and of IPv6 each
+inline constexpr uint32_t kDnsAliasCountMax = 8;  // CNAMEs one behind the other; Azure has 6
+inline constexpr uint32_t kDnsServerCountMax = 3;  // these as resolv.conf(5) has them …
+inline constexpr uint32_t kDnsSearchCountMax = 6;
+inline constexpr size_t kDnsSearchSizeMax = 256;
+inline constexpr uint32_t kDnsDotCountMax = 15;
+inline constexpr uint32_t kDnsAttemptCountDefault = 2;
+inline constexpr uint32_t kDnsAttemptCountMax = 5;
+inline constexpr Duration kDnsTimeoutDefault = Seconds(5);
+inline constexpr Duration kDnsTimeoutMax = Seconds(30);  // … until here
+inline constexpr Duration kDnsExtraTimeout = Seconds(1);  // for IPv6 where IPv4 is there already
+inline constexpr uint32_t kDnsStrangerCountMax = 8;  // wrong answers before a try is given up
+inline constexpr uint32_t kDnsFileBlockCountMax = 1024;  // of 4 KiB: a hosts file of adverts' hosts
+inline constexpr Duration kDnsTtlMin = Seconds(5);  // 64 tokens due at once ask once
+inline constexpr Duration kDnsTtlMax = Seconds(300);  // an endpoint that moved is found by then
+static_assert(kDnsAddressCountMax == 2 * kDnsFamilyCountMax, "room for both families");
+
 // ---- what a configuration may hold ----------------------------------------------------------
-inline constexpr size_t kTokenCountMax = 64;    // identities times resources on one machine
-inline constexpr size_t kFileCountMax = 128;    // two forms of each token
+inline constexpr size_t kTokenCountMax = 64;  // identities times resources on one machine
+inline constexpr size_t kFileCountMax = 128;  // two forms of each token
 inline constexpr size_t kConfigSizeMax = 64 * 1024;  // 128 file sections of 500 bytes
 inline constexpr size_t kConfigLineSizeMax = 1024;  // a path and a resource id fit, NUL included
 inline constexpr size_t kNameSizeMax = 64;  // a token's name
@@ -34,9 +57,17 @@ inline constexpr uint32_t kHttpInterimCountMax = 4;  // 1xx answers before the f
 inline constexpr size_t kHttpBodyRawSizeMax = 8 * kAnswerBodySizeMax;
 inline constexpr size_t kSlotSize = kHttpHeadSizeMax + kAnswerBodySizeMax;
 inline constexpr size_t kSlotCount = kTokenCountMax + 1;  // every token live, one being received
-// Percent-encoding trebles a byte; 512 for the rest of the request line and the headers.
-inline constexpr size_t kRequestSizeMax =
-    3 * (kResourceSizeMax + kIdentitySizeMax) + kEndpointSizeMax + 512;
+inline constexpr size_t kSecretHeaderSizeMax = 2048;  // App Service's is a GUID: 36
+inline constexpr size_t kKeySizeMax = 4096;  // of Azure Arc's key file, as the SDKs have it
+inline constexpr size_t kAssertionSizeMax = 8 * 1024;  // a service account's token: about 1 KB
+inline constexpr size_t kTenantSizeMax = 128;  // a GUID, or a domain's name
+inline constexpr size_t kFileSecretSizeMax = kAssertionSizeMax;  // the larger of the two files'
+// Percent-encoding trebles a byte; 640 for the rest of the request line, the headers and the form.
+// One request has one secret at most.
+inline constexpr size_t kRequestSizeMax = 3 * (kResourceSizeMax + kIdentitySizeMax) +
+                                          kEndpointSizeMax + kTenantSizeMax + 640 +
+                                          kFileSecretSizeMax;
+inline constexpr uint32_t kRequestPartCountMax = 4;  // a head around a token, and a body
 inline constexpr uint32_t kJsonTokenCountMax = 128;  // jsmn's work grows with the square of nesting
 inline constexpr size_t kErrorCodeSizeMax = 64;  // the longest documented has 25
 inline constexpr size_t kErrorDescriptionSizeMax = 256;  // what is shown of a description
@@ -45,6 +76,16 @@ inline constexpr size_t kErrorDescriptionSizeMax = 256;  // what is shown of a d
 inline constexpr size_t kHookLineSizeMax = 256;  // of a hook's output, as a log shows it
 inline constexpr uint32_t kHookLineCountMax = 64;  // of one run; a hook is no way to fill a log
 inline constexpr size_t kPidFileSizeMax = 32;  // ten digits, and what white space there is
+
+// ---- TLS ------------------------------------------------------------------------------------
+// 54 KB are the most that was seen: TLS 1.3, RSA-4096, a chain of four.
+inline constexpr size_t kTlsPoolSize = 64 * 1024;
+inline constexpr size_t kTlsCertificateSizeMax = 8 * 1024;  // in a CA bundle; the usual is 2 KB
+inline constexpr size_t kTlsBundleBlockSize = 4096;  // of a CA bundle, read at once
+inline constexpr size_t kTlsMemorySize =  // about 2 KB are the session's own
+    kTlsPoolSize + kTlsCertificateSizeMax + kTlsBundleBlockSize + 2048;
+inline constexpr size_t kHostSizeMax = 255;  // a DNS name's limit
+inline constexpr size_t kThumbprintSize = 20;  // SHA-1
 
 // ---- loop and lines -------------------------------------------------------------------------
 inline constexpr size_t kEventCountMax = 8;
@@ -77,6 +118,8 @@ inline constexpr int64_t kUnixTimeMax = 253402300799;  // 9999-12-31T23:59:59Z
 
 static_assert(kSlotSize >= kHttpHeadSizeMax + kAnswerBodySizeMax, "an answer fits a slot");
 static_assert(kSlotCount > kTokenCountMax, "a free slot for the answer while all tokens live");
+static_assert(kFileSecretSizeMax >= kKeySizeMax && kFileSecretSizeMax >= kSecretHeaderSizeMax,
+              "room for any secret");
 static_assert(kRequestTimeoutDefault <= kRequestTimeoutMax, "the default is allowed");
 
 }  // namespace miagent

@@ -6,6 +6,7 @@
 #include "agent/inspect.h"
 #include "agent/plan.h"
 #include "agent/report.h"
+#include "agent/tls/trust.h"
 #include "platform/linux/platform_linux.h"
 
 namespace miagent {
@@ -31,12 +32,16 @@ void VersionWrite(TextWriter& writer) {
     Append(writer, ' ');
     Append(writer, SourceLookUp(static_cast<SourceId>(index)).name);
   }
-  Append(writer, "\ntls: no\n");
+  Append(writer, "\ntls: ");
+  Append(writer, TlsEngineName().empty() ? "no" : TlsEngineName());
+  Append(writer, '\n');
   AppendLimit(writer, "tokens_max: ", kTokenCountMax);
   AppendLimit(writer, "files_max: ", kFileCountMax);
   AppendLimit(writer, "answer_bytes_max: ", kAnswerBodySizeMax);
   AppendLimit(writer, "config_bytes_max: ", kConfigSizeMax);
-  AppendLimit(writer, "memory_bytes_fixed: ", sizeof(Agent) + sizeof(Platform) + kOutputSizeMax);
+  const size_t tls_size = TlsEngineName().empty() ? 0 : kTlsMemorySize;
+  AppendLimit(writer,
+              "memory_bytes_fixed: ", sizeof(Agent) + sizeof(Platform) + kOutputSizeMax + tls_size);
 }
 
 uint8_t Print(const TextWriter& writer) {

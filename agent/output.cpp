@@ -5,6 +5,7 @@
 #include "agent/config/choice.h"
 #include "agent/report.h"
 #include "agent/status/status.h"
+#include "agent/tls/tls.h"
 
 namespace miagent {
 namespace {
@@ -206,6 +207,7 @@ void OutputOnTick(Agent& agent, Platform& platform) {
   report.agent.version = kVersion;
   report.agent.boot_id = {output.boot_id, output.boot_id_size};
   report.agent.pid = ProcessInspect(platform).pid;
+  report.agent.tls_peak_size = static_cast<uint32_t>(TlsPoolPeak());
   report.agent.is_stopped = agent.is_finished;
   report.agent.started_at_wall = WallAt(agent, output.started_at);
   report.agent.written_at_wall = now_wall;

@@ -58,6 +58,22 @@ void EnvironmentRead(Platform& platform, SourceEnvironment* environment) {
   environment->tenant_id = EnvironmentGet(platform, "AZURE_TENANT_ID");
   environment->pod_identity_authority_host =
       EnvironmentGet(platform, "AZURE_POD_IDENTITY_AUTHORITY_HOST");
+  // Of use only beside others: each look passes the whole environment.
+  const bool has_secret = !environment->msi_secret.empty();
+  const bool has_thumbprint = !environment->identity_server_thumbprint.empty();
+  const bool has_assertion = !environment->federated_token_file.empty();
+  environment->default_client_id = {};
+  environment->api_version = {};
+  environment->authority_host = {};
+  if (has_secret) {
+    environment->default_client_id = EnvironmentGet(platform, "DEFAULT_IDENTITY_CLIENT_ID");
+  }
+  if (has_thumbprint) {
+    environment->api_version = EnvironmentGet(platform, "IDENTITY_API_VERSION");
+  }
+  if (has_assertion) {
+    environment->authority_host = EnvironmentGet(platform, "AZURE_AUTHORITY_HOST");
+  }
   environment->has_arc_agent = FileExists(platform, kArcAgentPath);
 }
 
@@ -180,7 +196,9 @@ Status Judge(Platform& platform, std::string_view path, bool require_tmpfs) {
 bool IsSameToken(const TokenConfig& a, const TokenConfig& b) {
   return a.source == b.source && a.resource == b.resource && a.identity.kind == b.identity.kind &&
          a.identity.value == b.identity.value && a.endpoint.authority == b.endpoint.authority &&
-         a.endpoint.path == b.endpoint.path;
+         a.endpoint.path == b.endpoint.path && a.endpoint.is_https == b.endpoint.is_https &&
+         a.endpoint.client_id == b.endpoint.client_id &&
+         a.endpoint.tenant_id == b.endpoint.tenant_id;
 }
 
 // The old token that lives on as `wanted`; kTokenNone where there is none that isn't taken.
@@ -293,12 +311,15 @@ Status PrintToken(Platform& platform, const TokenConfig& token, Span memory) {
   Append(writer, token.resource);
   Append(writer, "\n  source     ");
   Append(writer, SourceLookUp(token.source).name);
-  Append(writer, " at http://");
+  Append(writer, token.endpoint.is_https ? " at https://" : " at http://");
   Append(writer, token.endpoint.authority);
   Append(writer, token.endpoint.path);
   Append(writer, "\n  identity   ");
-  Append(writer, ChoiceAt(kIdentityNames, static_cast<uint32_t>(token.identity.kind)));
-  Append(writer, token.identity.value);
+  const bool is_variables =
+      token.identity.kind == IdentityKind::kNone && !token.endpoint.client_id.empty();
+  const IdentityKind kind = is_variables ? IdentityKind::kClientId : token.identity.kind;
+  Append(writer, ChoiceAt(kIdentityNames, static_cast<uint32_t>(kind)));
+  AppendPrintable(writer, is_variables ? token.endpoint.client_id : token.identity.value);
   Append(writer, "\n  refresh_at ");
   AppendDecimal(writer, token.refresh_at_percent);
   Append(writer, "%\n");
@@ -410,6 +431,10 @@ Status PlanReload(Agent& agent, Platform& platform) {
   MoveFiles(agent, next);
   MoveTokens(agent, platform, next);
   OutputReload(agent, platform, next);
+  // The CA file may be the same, and what is in it another: whom it trusts is asked anew.
+  if (agent.connection.is_secure && agent.request.token_index == kTokenNone) {
+    ConnectionClose(agent.connection, platform);
+  }
   agent.config_index = next_index;
   agent.is_syslog = next.log == LogTarget::kSyslog && agent.mode == Mode::kRun;
   agent.told.entry_count = 0;  // its indices are the old configuration's

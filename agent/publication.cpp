@@ -28,6 +28,7 @@ uint32_t FingerprintOf(const TokenConfig& token, const FileConfig& file) {
   hash = HashAdd(hash, token.endpoint_text);
   hash = HashAdd(hash, token.resource);
   hash = HashAdd(hash, token.identity.value);
+  if (!token.endpoint.client_id.empty()) hash = HashAdd(hash, token.endpoint.client_id);
   hash = HashAdd(hash, file.template_text);
   const char kinds[] = {static_cast<char>(token.identity.kind), static_cast<char>(file.format)};
   hash = HashAdd(hash, {kinds, sizeof(kinds)});

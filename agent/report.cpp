@@ -36,6 +36,7 @@ constexpr ErrnoText kErrnoTexts[] = {
 };
 
 bool DetailIsHttpStatus(Fault fault) {
+  // kAnswerUnchallenged's too: the status of what came in place of a challenge.
   return fault >= Fault::kHttpSyntax && fault <= Fault::kAnswerStatusUnexpected;
 }
 
@@ -89,6 +90,9 @@ void FailureDescribe(TextWriter& writer, Status failure, const ErrorAnswer* erro
       AppendPrintable(writer, error->description_text());
       remedy = ErrorRemedy(failure.detail, error->code_text());
     }
+  } else if (failure.fault == Fault::kTlsProtocol) {
+    Append(writer, ": error -0x");
+    AppendHex(writer, static_cast<uint32_t>(failure.detail), 4);
   } else if (failure.detail != 0) {
     const bool is_number =
         failure.fault == Fault::kNotifyExit || failure.fault == Fault::kNotifyDied;
@@ -217,7 +221,7 @@ void ReportTokenFailure(Agent& agent, Platform& platform, uint32_t token_index, 
     Append(line, ": ");
   }
   Append(line, SourceLookUp(token.source).name);
-  Append(line, " at http://");
+  Append(line, token.endpoint.is_https ? " at https://" : " at http://");
   AppendPrintable(line, token.endpoint.authority);
   Append(line, ": ");
   AppendPrintable(line, text.text());

@@ -7,6 +7,8 @@
 #include "agent/refresh/backoff.h"
 #include "agent/refresh/schedule.h"
 #include "agent/report.h"
+#include "agent/secret.h"
+#include "agent/tls/tls.h"
 
 namespace miagent {
 namespace {
@@ -41,6 +43,8 @@ WallTime AnswerTime(const Agent& agent, Platform& platform) {
   return ClockWall(platform);
 }
 
+Span SecretMemory(Agent& agent) { return {agent.request.secret, sizeof(agent.request.secret)}; }
+
 // Plans the next try and tells the failure.
 void Fail(Agent& agent, Platform& platform, uint32_t token_index, Status failure,
           Duration retry_after) {
@@ -49,7 +53,9 @@ void Fail(Agent& agent, Platform& platform, uint32_t token_index, Status failure
   ++token.failure_total;
   OutputRemember(agent, token_index);
   token.failure = failure;
-  const FailureRun run{failure, token.failure_count, agent.now - token.failing_since, retry_after};
+  const SourceFacts& source = SourceLookUp(ConfigOf(agent).tokens[token_index].source);
+  const FailureRun run{failure, token.failure_count, agent.now - token.failing_since, retry_after,
+                       source.throttle == ThrottleRule::kDoubling};
   const Duration delay = RetryDelay(run, Random(agent));
   token.attempt_at = agent.now + delay;
   if (agent.mode == Mode::kRun) {
@@ -146,17 +152,29 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
   ReportSend(agent, platform);
 }
 
+// A verified server's Date is worth more than a clock that may never have been set.
+void NoteTime(const Agent& agent) {
+  if (!agent.connection.is_secure) return;
+  const ResponseReader& reader = agent.connection.reader;
+  WallTime time;
+  if (HttpDateParse(ResponseText(reader, reader.date), &time)) TlsNoteTime(time);
+}
+
 // Reads a complete answer.
 void Read(Agent& agent, Platform& platform, uint32_t token_index) {
   const ResponseReader& reader = agent.connection.reader;
   const Span slot = RingSpan(agent.ring, agent.request.slot);
   const Span body{slot.data + reader.body.offset, reader.body.size};
   const WallTime answer_time = AnswerTime(agent, platform);
-  Status status = HttpStatusJudge(reader.http_status);
+  const TokenConfig& config = ConfigOf(agent).tokens[token_index];
+  const SourceFacts& source = SourceLookUp(config.source);
+  NoteTime(agent);
+  Status status = HttpStatusJudge(reader.http_status, source.is_404_final);
   Duration retry_after{0};
   if (status.ok()) {
     TokenAnswer answer;
-    status = TokenAnswerRead(body, answer_time, &answer);
+    const Identity* const echo = source.must_echo ? &config.identity : nullptr;
+    status = TokenAnswerRead(body, answer_time, &answer, echo);
     if (status.ok()) {
       Accept(agent, platform, token_index, answer);
       return;
@@ -179,7 +197,9 @@ void Conclude(Agent& agent, Platform& platform, Status status) {
   RingTouch(agent.ring, request.slot, agent.connection.reader.touched_size);
   ReportAnswer(agent, platform, status);
   agent.tokens[token_index].http_status =
-      status.ok() ? static_cast<uint32_t>(agent.connection.reader.http_status) : 0;
+      status.ok() || request.is_challenged
+          ? static_cast<uint32_t>(agent.connection.reader.http_status)
+          : 0;
   if (status.ok()) {
     Read(agent, platform, token_index);
   } else {
@@ -190,7 +210,72 @@ void Conclude(Agent& agent, Platform& platform, Status status) {
   request.token_index = kTokenNone;
 }
 
+// Whom to ask: the server's address or name, and over https whom it must prove to be.
+void ServerChoose(Agent& agent, const Endpoint& endpoint, ExchangePlan* plan) {
+  plan->address = endpoint.address;
+  if (endpoint.is_named) plan->host = endpoint.host;
+  plan->port = endpoint.port;
+  if (!endpoint.is_https) return;
+  TlsTrust* const trust = &agent.request.trust;
+  const bool is_made = endpoint.thumbprint.empty()
+                           ? TlsTrustBundle(endpoint.host, ConfigOf(agent).ca_file, trust)
+                           : TlsTrustThumbprint(endpoint.thumbprint, trust);
+  CHECK(is_made);  // the source has judged both
+  plan->trust = trust;
+}
+
+// Writes the request, with `secret` where a file has one, and begins its exchange.
+ExchangeState Send(Agent& agent, Platform& platform, SecretBytes secret, Instant deadline) {
+  ActiveRequest& request = agent.request;
+  const TokenConfig& config = ConfigOf(agent).tokens[request.token_index];
+  char uuid[kUuidSize];
+  UuidWrite(agent.prng, uuid);
+  TokenQuery query;
+  query.resource = config.resource;
+  query.identity = config.identity;
+  query.bypass_cache = request.is_forced;
+  query.request_id = {uuid, sizeof(uuid)};
+  query.file_secret = secret;
+  TextWriter writer{request.bytes, sizeof(request.bytes)};
+  SourceWrite(config.source, config.endpoint, query, writer);
+  CHECK(!writer.overflowed);
+  if (secret.size != 0) SecretWipe(request.secret, sizeof(request.secret));
+  const auto size = static_cast<uint32_t>(writer.size);
+  if (size > request.touched_size) request.touched_size = size;
+  request.sent_at = agent.now;
+  ReportRequest(agent, platform, writer.text());
+  ExchangePlan plan;
+  ServerChoose(agent, config.endpoint, &plan);
+  plan.request[0] = {writer.data, writer.size};
+  plan.request_part_count = 1;
+  plan.slot = RingSpan(agent.ring, request.slot);
+  plan.deadline = deadline;
+  return ExchangeBegin(agent.connection, platform, plan);
+}
+
+// Takes the first answer of a source that begins with a challenge: the same request again, with
+// what the challenge asks for, in the same try and time. What is no challenge is the answer.
+ExchangeState ChallengeTake(Agent& agent, Platform& platform, ExchangeState state) {
+  constexpr int32_t kStatusUnauthorized = 401;
+  ActiveRequest& request = agent.request;
+  const ResponseReader& reader = agent.connection.reader;
+  const TokenConfig& config = ConfigOf(agent).tokens[request.token_index];
+  if (!SourceLookUp(config.source).is_challenging || request.is_challenged) return state;
+  request.is_challenged = true;
+  if (reader.http_status == 200) return {true, {Fault::kAnswerUnchallenged, reader.http_status}};
+  if (reader.http_status != kStatusUnauthorized) return state;
+  KeyFile key_file;
+  SecretBytes key;
+  const std::string_view header = ResponseText(reader, reader.www_authenticate);
+  Status status = SourceJudgeChallenge(config.source, header, &key_file);
+  if (status.ok()) status = KeyRead(platform, key_file, SecretMemory(agent), &key);
+  if (!status.ok()) return {true, status};
+  RingTouch(agent.ring, request.slot, reader.touched_size);
+  return Send(agent, platform, key, agent.connection.deadline);
+}
+
 void OnState(Agent& agent, Platform& platform, ExchangeState state) {
+  if (state.finished && state.status.ok()) state = ChallengeTake(agent, platform, state);
   if (state.finished) Conclude(agent, platform, state.status);
 }
 
@@ -198,30 +283,22 @@ void Begin(Agent& agent, Platform& platform, uint32_t token_index) {
   const TokenConfig& config = ConfigOf(agent).tokens[token_index];
   TokenState& token = agent.tokens[token_index];
   ActiveRequest& request = agent.request;
-  char uuid[kUuidSize];
-  UuidWrite(agent.prng, uuid);
-  TokenQuery query;
-  query.resource = config.resource;
-  query.identity = config.identity;
-  query.bypass_cache = token.is_forced;
-  query.request_id = {uuid, sizeof(uuid)};
-  TextWriter writer{request.bytes, sizeof(request.bytes)};
-  SourceLookUp(config.source).write_request(config.endpoint, query, writer);
-  CHECK(!writer.overflowed);
-  const auto size = static_cast<uint32_t>(writer.size);
-  if (size > request.touched_size) request.touched_size = size;
   request.token_index = token_index;
   request.slot = RingReserve(agent.ring, ConfigOf(agent).token_count);
   request.sent_at = agent.now;
   request.is_forced = token.is_forced;
+  request.is_challenged = false;
   token.requested_at = agent.now;
   ++token.request_count;
-  ReportRequest(agent, platform, writer.text());
+  SecretBytes assertion;
+  if (!config.endpoint.assertion_path.empty()) {
+    const Status read = AssertionRead(platform, config.endpoint.assertion_path.data(),
+                                      SecretMemory(agent), &assertion);
+    if (!read.ok()) return OnState(agent, platform, {true, read});
+  }
   const Instant deadline =
       Earliest(agent.now + ConfigOf(agent).request_timeout, agent.command_deadline);
-  OnState(agent, platform,
-          ExchangeBegin(agent.connection, platform, config.endpoint.address, writer.text(),
-                        RingSpan(agent.ring, request.slot), deadline));
+  OnState(agent, platform, Send(agent, platform, assertion, deadline));
 }
 
 }  // namespace

@@ -95,6 +95,13 @@ IoResult SignalsWatch(Platform& platform, SignalSet set);
 // or no route), ECONNREFUSED.
 IoResult SocketConnect(Platform& platform, const Address& address, Socket* socket);
 
+// Opens a non-blocking UDP socket on a new random port, and connects it: only what `server` sends
+// from that very address comes. Success says nothing about the server; that it refuses shows in a
+// later read or write (ECONNREFUSED), once, and the socket stays good. Each SocketWrite sends one
+// datagram, whole; each SocketRead takes one: what has no room is lost, and count 0 is an empty
+// one. On an error nothing is left open; EACCES, ENETUNREACH and so on as SocketConnect.
+IoResult DatagramOpen(Platform& platform, const Address& server, Socket* socket);
+
 // Chooses what Wait reports of the socket. A new socket is watched for neither; one that is watched
 // for neither is never reported, not even its end.
 IoResult SocketWatch(Platform& platform, Socket socket, bool for_reading, bool for_writing);

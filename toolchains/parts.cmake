@@ -29,6 +29,7 @@ function(MiagentPart name)
     endif()
   endif()
   set(${name}_SOURCE_DIR "${own}" PARENT_SCOPE)
+  set_property(GLOBAL APPEND PROPERTY MIAGENT_PARTS ${name})  # for the SBOM
 endfunction()
 
 set(MIAGENT_TOOLCHAINS "${CMAKE_CURRENT_LIST_DIR}")

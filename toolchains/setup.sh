@@ -1,21 +1,48 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing for a purpose; does nothing where none is.
 #
-#   toolchains/setup.sh build|run|test
+#   toolchains/setup.sh build|run|test|cross-test
+#   toolchains/setup.sh cross PROCESSOR…
 set -euo pipefail
 
 # Debian's own python3 is used throughout (/usr/bin/python3): python3-cryptography belongs to it.
 build="clang-19 lld-19 cmake ninja-build xz-utils"
 run="$build python3 python3-cryptography"
-test="$run libclang-rt-19-dev clang-tidy-19 clang-format-19 valgrind strace mandoc s6 shellcheck"
+test="$run libclang-rt-19-dev clang-tidy-19 clang-format-19 valgrind strace mandoc s6 shellcheck \
+openssl ca-certificates"
 # Not runit and busybox-static, which tests/packaging uses where they are: the one puts a service
 # into /etc/service, the other itself into the initramfs.
 
-case ${1:-} in
+cross_test="qemu-user-static python3-cryptography strace g++ g++-aarch64-linux-gnu"
+
+# For other processors: the headers of C++ and the kernel, libgcc, and a `strip`; no compiler. The
+# version is that of this machine's own C++ library, which came with clang.
+CrossPackages() {
+  local version processor debian triple
+  version=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'libstdc++-*-dev' 2>/dev/null |
+    sed -nE 's/^installed libstdc\+\+-([0-9]+)-dev$/\1/p' | sort -n | tail -n 1)
+  for processor in "$@"; do
+    case $processor in
+      x86_64) debian=amd64 triple=x86-64-linux-gnu ;;
+      aarch64) debian=arm64 triple=aarch64-linux-gnu ;;
+      armv7hf) debian=armhf triple=arm-linux-gnueabihf ;;
+      riscv64) debian=riscv64 triple=riscv64-linux-gnu ;;
+      *) echo "setup: no such processor: $processor" >&2; exit 64 ;;
+    esac
+    [ "$debian" = "$(dpkg --print-architecture)" ] ||
+      printf '%s ' "libstdc++-${version:-12}-dev-$debian-cross" "binutils-$triple"
+  done
+}
+
+purpose=${1:-}
+shift || true
+case $purpose in
   build) wanted=$build ;;
   run) wanted=$run ;;
   test) wanted=$test ;;
-  *) echo "usage: setup.sh build|run|test" >&2; exit 64 ;;
+  cross) wanted="$build python3" ;;
+  cross-test) wanted=$cross_test ;;
+  *) echo "usage: setup.sh build|run|test|cross-test, or setup.sh cross PROCESSOR..." >&2; exit 64 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -25,23 +52,31 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   exit 1
 fi
 
-missing=
-for package in $wanted; do
-  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-    missing="$missing $package"
-done
-[ -n "$missing" ] || exit 0
+Install() {
+  local package missing='' root=''
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+      missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "setup: as root, run: apt-get install$missing" >&2
+      exit 1
+    }
+    root="sudo"
+  fi
+  echo "setup: installing$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  $root apt-get -qq -oDPkg::Lock::Timeout=300 update
+  # shellcheck disable=SC2086
+  $root apt-get -qq -oDPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
+}
 
-root=
-if [ "$(id -u)" != 0 ]; then
-  command -v sudo >/dev/null || {
-    echo "setup: as root, run: apt-get install$missing" >&2
-    exit 1
-  }
-  root="sudo"
-fi
-echo "setup: installing$missing"
-export DEBIAN_FRONTEND=noninteractive
-$root apt-get -qq -oDPkg::Lock::Timeout=300 update
 # shellcheck disable=SC2086
-$root apt-get -qq -oDPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
+Install $wanted
+if [ "$purpose" = cross ]; then
+  packages=$(CrossPackages "$@")
+  # shellcheck disable=SC2086
+  Install $packages
+fi

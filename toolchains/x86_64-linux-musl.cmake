@@ -1,5 +1,6 @@
 set(MIAGENT_PROCESSOR x86_64)
 set(MIAGENT_DEBIAN_NAME amd64)
 set(MIAGENT_GNU_TRIPLE x86_64-linux-gnu)
+set(MIAGENT_MUSL_TRIPLE x86_64-linux-musl)
 set(MIAGENT_MACHINE_FLAGS "")
 include(${CMAKE_CURRENT_LIST_DIR}/musl-clang.cmake)

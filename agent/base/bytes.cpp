@@ -184,7 +184,7 @@ void AppendPercentEncoded(TextWriter& writer, std::string_view text) {
   size_t begin = 0;  // of the characters that go as they are
   for (size_t index = 0; index < text.size(); ++index) {
     const char c = text[index];
-    if (IsAlpha(c) || IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~') continue;
+    if (IsUnreserved(c)) continue;
     const auto byte = static_cast<uint8_t>(c);
     const char encoded[] = {'%', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
     Append(writer, Slice(text, begin, index - begin));

@@ -55,6 +55,10 @@ std::string_view Trim(std::string_view text);
 
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+// What percent-encoding leaves as it is: RFC 3986's unreserved characters.
+[[gnu::always_inline]] constexpr bool IsUnreserved(char c) {
+  return IsAlpha(c) || IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
 constexpr char ToLower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 // The value of a hexadecimal digit, either case; -1 for any other character.

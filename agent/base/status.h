@@ -22,6 +22,14 @@ enum class Fault : uint8_t {
   kTimeout,
   kOutOfTime,
   kStopped,
+  // The endpoint's name. `detail` of kNameServerSilent is an errno value, or 0.
+  kNameSyntax,
+  kNameUnknown,
+  kNameNoAddress,
+  kNameServerFailed,
+  kNameServerRefused,
+  kNameServerSilent,
+  kNameMalformed,
   // The answer's HTTP. `detail` is the HTTP status where there was one, else 0.
   kHttpSyntax,
   kHttpVersion,
@@ -34,6 +42,7 @@ enum class Fault : uint8_t {
   kAnswerRedirect,
   kAnswerRefused,
   kAnswerUnavailable,
+  kAnswerUnchallenged,
   kAnswerStatusUnexpected,
   // The answer's content.
   kJsonSyntax,
@@ -43,6 +52,30 @@ enum class Fault : uint8_t {
   kAnswerTokenBytes,
   kAnswerNoExpiry,
   kAnswerExpired,
+  kAnswerOtherIdentity,
+  // A challenge, and the file that a request must show. `detail` is an errno value, or 0.
+  kChallengeForm,
+  kChallengePath,
+  kKeyOpen,
+  kKeyLink,
+  kKeyForm,
+  kKeyTooLarge,
+  kKeyBytes,
+  kAssertionRead,
+  kAssertionForm,
+  // TLS. `detail` of kTlsProtocol is the engine's own error, without its sign; of kTlsBundle an
+  // errno value, or 0 where the file has no certificate.
+  kTlsProtocol,
+  kTlsMemory,
+  kTlsBundle,
+  kTlsMissing,
+  kTlsIssuer,
+  kTlsName,
+  kTlsPurpose,
+  kTlsWeak,
+  kTlsExpired,
+  kTlsNotYetValid,
+  kTlsThumbprint,
   // Files. `detail` is an errno value, or 0.
   kFileWrite,
   kFileRead,

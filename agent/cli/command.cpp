@@ -11,7 +11,6 @@ constexpr std::string_view kCommands =
     "run|once|get|check|status|wait|exec|help";  // in the order of CommandId
 constexpr std::string_view kHelpTopics = "run|once|get|check|status|wait|exec|resources";
 constexpr std::string_view kCommandsAbsent = "call";
-constexpr std::string_view kOptionsAbsent = "--ca";
 
 constexpr uint64_t kReadyDescriptorMax = 1023;  // the usual limit of open files
 
@@ -43,6 +42,7 @@ constexpr Option kOptions[] = {
     {"--object-id", kAllBits, &TokenOptions::object_id},
     {"--mi-res-id", kAllBits, &TokenOptions::mi_res_id},
     {"--endpoint", kAllBits, &TokenOptions::endpoint},
+    {"--ca", kAllBits, &TokenOptions::ca},
     {"--file", kFileBits, &TokenOptions::file},
     {"--fresh", Bit(CommandId::kWait), nullptr},
     {"--json", Bit(CommandId::kStatus), nullptr},
@@ -123,10 +123,6 @@ Status OptionTake(Line& line, std::string_view argument) {
     if (!IsName(name, kOptions[index].name)) continue;
     if ((kOptions[index].command_bits & Bit(line.command->id)) == 0) break;
     return ValueTake(line, index, value);
-  }
-  uint32_t absent_index = 0;
-  if (ChoiceFind(name, kOptionsAbsent, &absent_index)) {
-    return Refuse(line, "this build has no ~", name);
   }
   return RefuseUsage(line, "has no option ~", name);
 }

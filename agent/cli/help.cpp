@@ -126,6 +126,7 @@ constexpr char kTokenOptions[] =
   --object-id ID      by none: the machine's own
   --mi-res-id ID
   --endpoint URL    in place of the source's own
+  --ca FILE         PEM certificates for https, in place of the system's
 )";
 
 // In the order of CommandId; those after them take no token options.

@@ -154,6 +154,7 @@ void ReadingBegin(Reading& reading, const SourceEnvironment& environment,
   config->cloud = Cloud::kPublic;
   config->request_timeout = kRequestTimeoutDefault;
   config->require_tmpfs = true;
+  config->ca_file = {};
   for (uint32_t index = 0; index < kOutputCount; ++index) config->outputs[index].path = {};
   config->token_count = 0;
   config->file_count = 0;
@@ -231,6 +232,7 @@ Status ConfigFromOptions(const TokenOptions& options, const SourceEnvironment& e
   SectionBegin(reading, "agent", {});
   OptionSet(reading, "cloud", options.cloud);
   OptionSet(reading, "timeout", options.timeout);
+  OptionSet(reading, "ca_file", options.ca);
   SectionBegin(reading, "token", kTokenName);
   OptionSet(reading, "resource", options.resource);
   OptionSet(reading, "source", options.source);

@@ -98,6 +98,7 @@ struct Config {
   bool require_tmpfs = true;
   bool refresh_restarts = false;     // on_refresh: `exec` starts its program again
   int32_t refresh_signal = 0;        // and what it sends for that, or tells it by; 0: nothing
+  std::string_view ca_file;          // PEM, for https; empty: the system's
   uint32_t token_count = 0;
   uint32_t file_count = 0;
   uint32_t arena_size = 0;
@@ -132,6 +133,7 @@ struct TokenOptions {
   std::string_view object_id;
   std::string_view mi_res_id;
   std::string_view endpoint;
+  std::string_view ca;
   std::string_view file;     // run and once: --file
   std::string_view timeout;  // run: --timeout, seconds for one request
 };

@@ -8,6 +8,7 @@
 #include "agent/config/resource.h"
 #include "agent/notify/signal_name.h"
 #include "agent/sink/format.h"
+#include "agent/tls/trust.h"
 
 namespace miagent {
 namespace {
@@ -36,10 +37,6 @@ uint32_t Choose(Reading& reading, std::string_view value, const char* choices) {
   uint32_t index = 0;
   if (!ChoiceFind(value, choices, &index)) Wrong(reading, "expected ~", choices);
   return index;
-}
-
-void SetAbsent(Reading& reading, std::string_view value) {
-  if (!value.empty()) Wrong(reading, "this build doesn't have it: remove the line");
 }
 
 void SetLog(Reading& reading, std::string_view value) {
@@ -96,6 +93,16 @@ void SetOnRefresh(Reading& reading, std::string_view value) {
     Wrong(reading, "expected none, restart, or signal and a name, as signal HUP");
   }
 }
+void SetCaFile(Reading& reading, std::string_view value) {
+  if (value.empty()) return;
+  if (reading.is_command_line) reading.key_name = "ca";
+  if (TlsEngineName().empty()) return Wrong(reading, "needs TLS, which this build doesn't have");
+  if (value[0] != '/' && !reading.is_command_line)
+    return Wrong(reading, "expected an absolute path");
+  if (value.size() >= kPathSizeMax) return Wrong(reading, "its path is longer than 511 bytes");
+  reading.config->ca_file = Keep(reading, value);
+}
+static_assert(kPathSizeMax == 512, "as the message says");
 
 void SetResource(Reading& reading, std::string_view value) {
   for (const char c : value) {
@@ -111,7 +118,6 @@ void SetSource(Reading& reading, std::string_view value) {
   reading.is_source_chosen = value != "auto";
   if (!reading.is_source_chosen) return;
   if (SourceFind(value, &CurrentToken(reading).source)) return;
-  if (SourceIsKnown(value)) return Wrong(reading, "this build has no source ~", value);
   Wrong(reading, "there is no source ~: expected auto, or one that --version lists", value);
 }
 
@@ -316,7 +322,7 @@ constexpr Key kKeys[] = {
     {"require_tmpfs", SectionKind::kAgent, Empty::kRefused, kWordSizeMax, SetRequireTmpfs},
     {"status_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetStatusFile},
     {"metrics_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetMetricsFile},
-    {"ca_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetAbsent},
+    {"ca_file", SectionKind::kAgent, Empty::kUnset, kConfigLineSizeMax, SetCaFile},
     {"on_refresh", SectionKind::kAgent, Empty::kUnset, kWordSizeMax, SetOnRefresh},
     {"resource", SectionKind::kToken, Empty::kRefused, kResourceSizeMax, SetResource},
     {"source", SectionKind::kToken, Empty::kRefused, kWordSizeMax, SetSource},

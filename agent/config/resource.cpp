@@ -51,6 +51,11 @@ const char* ResourceResolve(std::string_view text, Cloud cloud, std::string_view
   return "expected a URI, a GUID or a short name (see 'miagent help resources')";
 }
 
+std::string_view CloudAuthority(Cloud cloud) {
+  if (cloud == Cloud::kUsGov) return "login.microsoftonline.us";
+  return cloud == Cloud::kChina ? "login.chinacloudapi.cn" : "login.microsoftonline.com";
+}
+
 bool IsGuid(std::string_view text) {
   constexpr size_t kGuidSize = 36;
   if (text.size() != kGuidSize) return false;

@@ -29,6 +29,9 @@ inline constexpr char kResourceNotInCloud[] =
 // this cloud. Returns null and stores the URI, or returns what is wrong.
 const char* ResourceResolve(std::string_view text, Cloud cloud, std::string_view* uri);
 
+// The host that issues tokens in this cloud: workload identity's authority.
+std::string_view CloudAuthority(Cloud cloud);
+
 // Whether `text` is a GUID, as 11111111-2222-3333-4444-555555555555, in either case.
 bool IsGuid(std::string_view text);
 

@@ -108,22 +108,26 @@ void WrongEnvironment(Reading& reading, uint32_t line, const char* subject, cons
   reading.is_environment_told = true;
 }
 
+// An identity that the source doesn't take is refused here: the endpoint might ignore it, and
+// answer with a token of another one.
+void IdentityJudge(Reading& reading, const TokenConfig& token) {
+  const char* const problem = IdentityRefusal(token.source, token.identity.kind);
+  if (problem == nullptr) return;
+  const char* const key = token.identity.kind == IdentityKind::kClientId   ? "client_id"
+                          : token.identity.kind == IdentityKind::kObjectId ? "object_id"
+                                                                           : "mi_res_id";
+  Problem(reading, KeyLine(reading, key), key, problem, SourceLookUp(token.source).name);
+}
+
 // Chooses the token's source where that is left to the environment, and finds its endpoint.
-void SourceResolve(Reading& reading, TokenConfig& token) {
+void SourceChoose(Reading& reading, TokenConfig& token) {
   if (KeyIsFailed(reading, "source") || KeyIsFailed(reading, "endpoint")) return;
-  if (!reading.is_source_chosen) {
-    const char* const absent = SourceDetect(*reading.environment, &token.source);
-    if (absent != nullptr) {
-      return WrongEnvironment(reading, KeyLine(reading, "source"), "source",
-                              "the environment asks for ~, which this build doesn't have: "
-                              "expected a source by name",
-                              absent);
-    }
-  }
+  if (!reading.is_source_chosen) token.source = SourceDetect(*reading.environment);
+  IdentityJudge(reading, token);
+  const SourceSetting setting{token.endpoint_text, token.identity};
   const char* culprit = nullptr;
   const char* const problem =
-      SourceLookUp(token.source)
-          .resolve(token.endpoint_text, *reading.environment, &token.endpoint, &culprit);
+      SourceResolve(token.source, setting, *reading.environment, &token.endpoint, &culprit);
   if (problem == nullptr) return;
   const auto tell = token.endpoint_text.empty() ? WrongEnvironment : Problem;
   tell(reading, KeyLine(reading, "endpoint"), culprit, problem, {});
@@ -135,7 +139,7 @@ void TokenEnd(Reading& reading) {
     Problem(reading, reading.section_line, "resource",
             "missing: expected a URI or a short name, as arm");
   }
-  SourceResolve(reading, token);
+  SourceChoose(reading, token);
 }
 
 void FileEnd(Reading& reading) {
@@ -154,6 +158,10 @@ void FileEnd(Reading& reading) {
 }
 
 void TokenRelate(Reading& reading, TokenConfig& token) {
+  if (token.endpoint.authority.empty()) {
+    token.endpoint.authority = CloudAuthority(reading.config->cloud);
+    token.endpoint.host = token.endpoint.authority;
+  }
   if (token.resource.empty()) return;
   const char* const problem =
       ResourceResolve(token.resource, reading.config->cloud, &token.resource);

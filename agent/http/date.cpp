@@ -97,6 +97,16 @@ bool FieldMatch(std::string_view form, std::string_view& text, size_t* form_size
   }
 }
 
+bool DayIsReal(const Fields& fields) {
+  return fields.year >= 1970 && fields.day >= 1 &&
+         fields.day <= DaysInMonth(fields.year, fields.month);
+}
+
+int64_t UnixTime(const Fields& fields) {
+  const int64_t days = DaysFromCivil(fields.year, fields.month, fields.day);
+  return ((days * 24 + fields.hour) * 60 + fields.minute) * 60 + fields.second;
+}
+
 bool FormMatch(std::string_view form, std::string_view text, Fields* fields) {
   while (!form.empty()) {
     size_t form_size = 1;
@@ -108,8 +118,86 @@ bool FormMatch(std::string_view form, std::string_view text, Fields* fields) {
     }
     form = SliceFrom(form, form_size);
   }
-  return text.empty() && fields->year >= 1970 && fields->day >= 1 &&
-         fields->day <= DaysInMonth(fields->year, fields->month);
+  return text.empty() && DayIsReal(*fields);
+}
+
+// ---- dates in answers -----------------------------------------------------------------------
+
+// Takes a number of `digit_count_min` to `digit_count_max` digits off the front, up to value_max.
+bool NumberTake(std::string_view& text, uint32_t digit_count_min, uint32_t digit_count_max,
+                uint32_t value_max, uint32_t* value) {
+  uint32_t digit_count = 0;
+  *value = 0;
+  while (digit_count < digit_count_max && digit_count < text.size() && IsDigit(text[digit_count])) {
+    *value = *value * 10 + static_cast<uint32_t>(text[digit_count++] - '0');
+  }
+  text = SliceFrom(text, digit_count);
+  return digit_count >= digit_count_min && *value <= value_max;
+}
+
+bool Take(std::string_view& text, std::string_view wanted) {
+  if (!StartsWith(text, wanted)) return false;
+  text = SliceFrom(text, wanted.size());
+  return true;
+}
+
+// `h:mm:ss` or `hh:mm:ss`.
+bool TimeTake(std::string_view& text, uint32_t hour_digit_count_min, Fields* fields) {
+  return NumberTake(text, hour_digit_count_min, 2, 23, &fields->hour) && Take(text, ":") &&
+         NumberTake(text, 2, 2, 59, &fields->minute) && Take(text, ":") &&
+         NumberTake(text, 2, 2, 60, &fields->second);
+}
+
+// `+hh:mm` or `-hh:mm`: how far ahead of UTC.
+bool OffsetTake(std::string_view& text, int64_t* ahead_s) {
+  uint32_t hours = 0;
+  uint32_t minutes = 0;
+  const bool is_behind = StartsWith(text, "-");
+  if (!Take(text, "+") && !Take(text, "-")) return false;
+  if (!NumberTake(text, 2, 2, 23, &hours) || !Take(text, ":")) return false;
+  if (!NumberTake(text, 2, 2, 59, &minutes)) return false;
+  *ahead_s = (int64_t{hours} * 60 + minutes) * 60 * (is_behind ? -1 : 1);
+  return true;
+}
+
+// The clock of twelve hours: 12 AM is midnight.
+bool HalfTake(std::string_view& text, Fields* fields) {
+  const bool is_morning = Take(text, " AM");
+  if (!is_morning && !Take(text, " PM")) return true;
+  if (fields->hour < 1 || fields->hour > 12) return false;
+  fields->hour = fields->hour % 12 + (is_morning ? 0 : 12);
+  return true;
+}
+
+// month/day/year h:mm:ss [AM|PM] offset
+bool MonthFirstParse(std::string_view text, Fields* fields, int64_t* ahead_s) {
+  uint32_t month = 0;
+  if (!NumberTake(text, 1, 2, 12, &month) || month == 0 || !Take(text, "/")) return false;
+  if (!NumberTake(text, 1, 2, 31, &fields->day) || !Take(text, "/")) return false;
+  if (!NumberTake(text, 4, 4, 9999, &fields->year) || !Take(text, " ")) return false;
+  fields->month = month - 1;
+  return TimeTake(text, 1, fields) && HalfTake(text, fields) && Take(text, " ") &&
+         OffsetTake(text, ahead_s) && text.empty();
+}
+
+// year-month-day, T or a blank, hh:mm:ss [.fraction] [Z|offset]
+bool YearFirstParse(std::string_view text, Fields* fields, int64_t* ahead_s) {
+  uint32_t month = 0;
+  if (!NumberTake(text, 4, 4, 9999, &fields->year) || !Take(text, "-")) return false;
+  if (!NumberTake(text, 2, 2, 12, &month) || month == 0 || !Take(text, "-")) return false;
+  if (!NumberTake(text, 2, 2, 31, &fields->day)) return false;
+  if (!Take(text, "T") && !Take(text, " ")) return false;
+  fields->month = month - 1;
+  if (!TimeTake(text, 2, fields)) return false;
+  if (Take(text, ".")) {
+    size_t digit_count = 0;
+    while (digit_count < text.size() && IsDigit(text[digit_count])) ++digit_count;
+    if (digit_count == 0) return false;
+    text = SliceFrom(text, digit_count);
+  }
+  static_cast<void>(Take(text, " "));
+  if (!text.empty() && !Take(text, "Z") && !OffsetTake(text, ahead_s)) return false;
+  return text.empty();
 }
 
 }  // namespace
@@ -118,13 +206,22 @@ bool HttpDateParse(std::string_view text, WallTime* time) {
   for (const std::string_view form : kForms) {
     Fields fields;
     if (!FormMatch(form, text, &fields)) continue;
-    const int64_t minutes =
-        (DaysFromCivil(fields.year, fields.month, fields.day) * 24 + fields.hour) * 60 +
-        fields.minute;
-    time->unix_s = minutes * 60 + fields.second;
+    time->unix_s = UnixTime(fields);
     return true;
   }
   return false;
+}
+
+bool DateParse(std::string_view text, WallTime* time) {
+  Fields fields;
+  int64_t ahead_s = 0;
+  const bool is_slashed = Find(text, '/') != text.size();
+  if (text.empty() || !IsDigit(text[0])) return HttpDateParse(text, time);
+  if (!(is_slashed ? MonthFirstParse : YearFirstParse)(text, &fields, &ahead_s)) return false;
+  const int64_t unix_s = UnixTime(fields) - ahead_s;
+  if (!DayIsReal(fields) || unix_s < 0 || unix_s > kUnixTimeMax) return false;
+  time->unix_s = unix_s;
+  return true;
 }
 
 bool RetryAfterParse(std::string_view text, WallTime now, Duration* delay) {

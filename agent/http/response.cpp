@@ -71,6 +71,8 @@ int OnHeaderComplete(llhttp_t* parser) {
     ValueKeep(reader, &reader.date);
   } else if (EqualIgnoreCase(name, "retry-after")) {
     ValueKeep(reader, &reader.retry_after);
+  } else if (parser->status_code == 401 && EqualIgnoreCase(name, "www-authenticate")) {
+    ValueKeep(reader, &reader.www_authenticate);
   }
   reader.header_name = {};
   reader.header_value = {};
@@ -90,6 +92,11 @@ int InterimTake(ResponseReader& reader, const llhttp_t& parser) {
   return kGoOn;
 }
 
+// Whether the body goes to the sink, and not into the slot.
+bool IsStreamed(const ResponseReader& reader) {
+  return reader.sink.take != nullptr && reader.http_status / 100 == 2;
+}
+
 int OnHeadComplete(llhttp_t* parser) {
   ResponseReader& reader = ReaderOf(parser);
   const bool has_size = (parser->flags & F_CONTENT_LENGTH) != 0;
@@ -104,9 +111,11 @@ int OnHeadComplete(llhttp_t* parser) {
       (is_chunked && parser->http_minor == 0)) {
     return Fail(reader, Fault::kHttpTransferEncoding);
   }
-  if (has_size && parser->content_length > kAnswerBodySizeMax) {
+  if (has_size && parser->content_length > kAnswerBodySizeMax && !IsStreamed(reader) &&
+      !reader.is_head_only) {
     return Fail(reader, Fault::kBodyTooLarge);
   }
+  if (reader.is_head_only) parser->flags |= F_SKIPBODY;
   reader.keep_alive = llhttp_should_keep_alive(parser) != 0;
   reader.head_complete = true;
   return HPE_PAUSED;  // so that the caller learns where the head ends
@@ -115,6 +124,7 @@ int OnHeadComplete(llhttp_t* parser) {
 int OnChunkHead(llhttp_t* parser) {
   ResponseReader& reader = ReaderOf(parser);
   CHECK(reader.body.size <= kAnswerBodySizeMax);
+  if (IsStreamed(reader)) return kGoOn;
   if (parser->content_length <= kAnswerBodySizeMax - reader.body.size) return kGoOn;
   return Fail(reader, Fault::kBodyTooLarge);
 }
@@ -123,6 +133,11 @@ int OnBody(llhttp_t* parser, const char* at, size_t size) {
   ResponseReader& reader = ReaderOf(parser);
   CHECK(reader.head_complete);
   CHECK(reader.body.size <= kAnswerBodySizeMax);
+  if (IsStreamed(reader)) {
+    const Status taken = reader.sink.take(reader.sink.context, {at, size});
+    if (reader.failure.ok()) reader.failure = taken;
+    return taken.ok() ? kGoOn : kStop;
+  }
   if (size > kAnswerBodySizeMax - reader.body.size) return Fail(reader, Fault::kBodyTooLarge);
   const uint32_t end = reader.body.offset + reader.body.size;
   const uint32_t offset = PositionOf(reader, at);
@@ -239,7 +254,7 @@ Status ResponseOnBytes(ResponseReader& reader, size_t size) {
       return kOk;
     }
   }
-  reader.body_raw_size += static_cast<uint32_t>(end - position);
+  if (!IsStreamed(reader)) reader.body_raw_size += static_cast<uint32_t>(end - position);
   if (reader.body_raw_size > kHttpBodyRawSizeMax) Fail(reader, Fault::kBodyTooLarge);
   if (!reader.failure.ok()) return reader.failure;
   TRY(Parse(reader, position, end, &position));

@@ -6,7 +6,7 @@
 //          put them; only bodies in several chunks are moved together, inside the slot (counted).
 // Limits:  kHttpHeadSizeMax raw bytes of head (interim answers included), kHttpHeaderCountMax
 //          (trailers included), kHttpInterimCountMax, kAnswerBodySizeMax of body, and
-//          kHttpBodyRawSizeMax of body with its chunks' framing.
+//          kHttpBodyRawSizeMax of body with its chunks' framing. With a sink, a body has no limit.
 // Errors:  kHttp…, kBodyTooLarge; kConnectionLost for an answer that ends early.
 // Never:   looks at what a status means; follows a redirect.
 #pragma once
@@ -19,6 +19,13 @@
 #include "llhttp.h"
 
 namespace miagent {
+
+// Takes the body of a 2xx answer piece by piece, in place of the slot; then it may be of any size.
+// Anything but kOk ends the exchange with that.
+struct BodySink {
+  void* context = nullptr;
+  Status (*take)(void* context, std::string_view piece) = nullptr;
+};
 
 struct ResponseReader {
   Span slot;                    // where the answer is received
@@ -35,7 +42,10 @@ struct ResponseReader {
   Range body;                   // contiguous in the slot
   Range date;                   // value of the first Date header; size 0: none
   Range retry_after;            // value of the first Retry-After
+  Range www_authenticate;       // of a 401: value of the first WWW-Authenticate
   Status failure;               // what a callback found
+  BodySink sink;                // set after ResponseBegin; take null: none
+  bool is_head_only;            // set after ResponseBegin: the request was a HEAD
   bool has_transfer_encoding;   // seen in the head being read
   bool head_complete;
   bool complete;                // the final message is whole: the only sign of success

@@ -1,15 +1,14 @@
-// URLs of token endpoints, and numeric addresses.
+// URLs of endpoints.
 //
 // Purpose: split `scheme://host[:port][/path]` into views, strictly: what is accepted here is put
 //          into a request line as it is.
 // Owns:    nothing; views refer to the text that was parsed.
 // Errors:  a static sentence that says what is wrong, for the message that names the setting.
-// Never:   resolves a name: hosts are numeric, or `localhost` (127.0.0.1, as Cloud Shell's).
+// Never:   judges whether the host can be a name, or resolves it (base/address.h, dns/).
 #pragma once
 
+#include <cstdint>
 #include <string_view>
-
-#include "platform/address.h"
 
 namespace miagent {
 
@@ -25,9 +24,5 @@ struct Url {
 // host, a port outside 1-65535, and any byte outside 0x21-0x7E (so no blank, no line end).
 // Returns null, or what is wrong.
 const char* UrlParse(std::string_view text, Url* url);
-
-// The address of a numeric host (dotted IPv4, IPv6 without a zone) or of `localhost`. False for
-// anything else.
-[[nodiscard]] bool AddressParse(std::string_view host, uint16_t port, Address* address);
 
 }  // namespace miagent

@@ -7,6 +7,7 @@ namespace miagent {
 namespace {
 
 constexpr int32_t kStatusGone = 410;
+constexpr int32_t kStatusThrottled = 429;
 constexpr uint32_t kTableSizeMax = 5;  // 2 * (2^5 - 1) = 62 s would exceed kRetryDelayMax
 
 // `delay` and up to kRetryJitterPermilleMax of it more.
@@ -15,7 +16,12 @@ Duration WithJitter(Duration delay, uint32_t random) {
   return delay + Milliseconds(delay.ms / 1000 * permille);
 }
 
-Duration TableDelay(uint32_t failure_count) {
+Duration TableDelay(const FailureRun& failures) {
+  const uint32_t failure_count = failures.count;
+  const bool is_429 = failures.last.detail == kStatusThrottled;
+  if (failures.is_429_doubling && is_429 && failure_count <= kTableSizeMax) {
+    return Seconds(int64_t{1} << (failure_count - 1));
+  }
   if (failure_count >= kTableSizeMax) return kRetryDelayMax;
   return Seconds(2 * ((int64_t{1} << failure_count) - 1));
 }
@@ -31,7 +37,7 @@ Duration RetryDelay(const FailureRun& failures, uint32_t random) {
   CHECK(failures.count >= 1);
   const Remedy remedy = FaultLookUp(failures.last.fault).remedy;
   CHECK(remedy != Remedy::kNone);
-  Duration delay = remedy == Remedy::kSlowPoll ? kSlowPollInterval : TableDelay(failures.count);
+  Duration delay = remedy == Remedy::kSlowPoll ? kSlowPollInterval : TableDelay(failures);
   if (IsGoneFor(failures, kGonePatience)) delay = Least(delay, kGonePatience - failures.age);
   delay = Greatest(delay, kServerErrorDelayMin);
   delay = Greatest(delay, Least(failures.retry_after, kRetryAfterMax));

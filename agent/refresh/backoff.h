@@ -18,6 +18,7 @@ struct FailureRun {
   uint32_t count = 0;            // failures in the run, at least 1
   Duration age{0};               // since the run's first failure
   Duration retry_after{0};       // asked for by the newest answer; 0: nothing was
+  bool is_429_doubling = false;  // the source's own table for a 429
 };
 
 // How long to wait before the next try.
@@ -25,6 +26,7 @@ struct FailureRun {
 //              then 60; plus 0-20 % of it at random, so that machines that failed together part.
 //              A 410 is tried again as soon as 70 s of it have passed (IMDS is back by then).
 //              Retry-After lengthens the wait, up to 300 s.
+//              A 429 of a source whose table doubles waits 1, 2, 4, 8, 16 s, then 60 too.
 //   kSlowPoll: 300 s, plus 0-20 %.
 // CHECKs that the failure is one of a request.
 Duration RetryDelay(const FailureRun& failures, uint32_t random);

@@ -2,6 +2,7 @@
 
 #include "agent/base/check.h"
 #include "agent/base/shown.h"
+#include "agent/http/date.h"
 #include "agent/json/object.h"
 
 namespace miagent {
@@ -33,6 +34,38 @@ int64_t NumberRead(const JsonValue& value) {
   uint64_t number = 0;
   if (!ParseUnsigned(value.text, kUnixTimeMax, &number)) return 0;
   return static_cast<int64_t>(number);
+}
+
+// expires_on where it is no number: a date.
+WallTime DateRead(JsonObject& object, const JsonValue& value) {
+  WallTime date;
+  std::string_view text;
+  if (value.kind != JsonKind::kString || !JsonUnescape(object, value, &text)) return {};
+  if (!DateParse(text, &date) || date.unix_s > kUnixTimeMax) return {};
+  return date;
+}
+
+// Whether the answer names the identity that was asked for. A resource id comes back by either of
+// its names.
+Status EchoJudge(JsonObject& object, const Identity& identity) {
+  constexpr char kEchoNames[][11] = {"client_id", "object_id", "msi_res_id", "mi_res_id"};
+  if (identity.kind == IdentityKind::kNone) return kOk;
+  const auto first = static_cast<uint32_t>(identity.kind) - 1;
+  const uint32_t last = identity.kind == IdentityKind::kResourceId ? first + 1 : first;
+  bool is_named = false;
+  for (uint32_t index = first; index <= last; ++index) {
+    JsonValue value;
+    std::string_view text;
+    const JsonFound found = JsonFind(object, kEchoNames[index], &value);
+    if (found == JsonFound::kAbsent) continue;
+    if (found == JsonFound::kTwice) return {Fault::kJsonDuplicateName};
+    if (value.kind != JsonKind::kString || !JsonUnescape(object, value, &text) ||
+        !EqualIgnoreCase(text, identity.value)) {
+      return {Fault::kAnswerOtherIdentity};
+    }
+    is_named = true;
+  }
+  return is_named ? kOk : Status{Fault::kAnswerOtherIdentity};
 }
 
 Status TokenRead(JsonObject& object, const JsonValue& value, std::string_view* token) {
@@ -69,17 +102,19 @@ bool ShownRead(JsonObject& object, std::string_view outer, std::string_view name
 
 }  // namespace
 
-Status TokenAnswerRead(Span body, WallTime now, TokenAnswer* answer) {
+Status TokenAnswerRead(Span body, WallTime now, TokenAnswer* answer, const Identity* echo) {
   JsonObject object;
   *answer = TokenAnswer{};
   TRY(JsonParse(body, &object));
   JsonValue values[kNameCount];  // null where the answer doesn't have the name
   if (!JsonFindAll(object, kNames, kNameCount, values)) return {Fault::kJsonDuplicateName};
-  const WallTime expires_on{NumberRead(values[kExpiresOn])};
+  WallTime expires_on{NumberRead(values[kExpiresOn])};
   const WallTime not_before{NumberRead(values[kNotBefore])};
   const Duration expires_in = Seconds(NumberRead(values[kExpiresIn]));
   const Duration refresh_in = Seconds(NumberRead(values[kRefreshIn]));
   TRY(TokenRead(object, values[kAccessToken], &answer->access_token));
+  if (echo != nullptr) TRY(EchoJudge(object, *echo));
+  if (expires_on.unix_s == 0) expires_on = DateRead(object, values[kExpiresOn]);
   const bool has_expires_on = expires_on.unix_s != 0;
   const bool has_expires_in = expires_in.ms != 0;
   answer->has_not_before = not_before.unix_s != 0;
@@ -129,14 +164,14 @@ void ErrorAnswerRead(Span body, ErrorAnswer* error) {
   error->description_size = static_cast<uint32_t>(description.writer.size);
 }
 
-Status HttpStatusJudge(int32_t http_status) {
+Status HttpStatusJudge(int32_t http_status, bool is_404_final) {
   CHECK(http_status >= 200 && http_status <= 599);
   if (http_status == 200) return kOk;
   Fault fault = Fault::kAnswerRefused;
   if (http_status < 300) fault = Fault::kAnswerStatusUnexpected;
   if (http_status / 100 == 3) fault = Fault::kAnswerRedirect;
-  if (http_status >= 500 || http_status == 404 || http_status == 408 || http_status == 410 ||
-      http_status == 429) {
+  if (http_status >= 500 || (http_status == 404 && !is_404_final) || http_status == 408 ||
+      http_status == 410 || http_status == 429) {
     fault = Fault::kAnswerUnavailable;
   }
   return {fault, http_status};
@@ -166,8 +201,19 @@ std::string_view ErrorRemedy(int32_t http_status, std::string_view code) {
     return "wrong endpoint for this kind of identity";
   }
   if (is_401 && code == "invalid_scope") return "check the resource URI";
-  if (http_status == 500 && code == "unknown") {
+  // App Service says 500 of a wrong resource too; its code is the status.
+  if (http_status == 500 && (code == "unknown" || code == "500")) {
     return "is a managed identity enabled on the machine, and the resource URI right?";
+  }
+  if (is_400 && code == "AudienceNotSupported") return "check the resource URI";  // Cloud Shell
+  if (http_status == 404 && code == "identity_not_found") {  // Azure Arc
+    return "check the identity selector: is that identity assigned to this machine?";
+  }
+  if (code == "ManagedIdentityNotFound") {  // Service Fabric
+    return "the application has no managed identity: assign one";
+  }
+  if (code == "SecretHeaderNotFound") {
+    return "something between the agent and the endpoint strips the Secret header";
   }
   return {};
 }

@@ -15,7 +15,8 @@
 //
 //   {"schema":1,
 //   "agent":{"version","pid","state":running|stopped,"started_at","written_at",
-//     "written_boot_ms","boot_id"},                      boot_id: "" where the kernel tells none
+//     "written_boot_ms","boot_id",                       boot_id: "" where the kernel tells none
+//     "tls_peak_bytes"},                                 the most of TLS's memory ever in use
 //   "tokens":[
 //   {"name","source","resource","identity":{} or {KEY:VALUE} as configured,
 //     "state":fresh|stale|expired|missing|refused,       stale: 5 minutes before expiry
@@ -71,6 +72,7 @@ struct StatusAgent {
   std::string_view version;
   std::string_view boot_id;
   uint32_t pid = 0;
+  uint32_t tls_peak_size = 0;  // bytes of its pool; 0: no https so far
   bool is_stopped = false;
   WallTime started_at_wall;
   WallTime written_at_wall;

@@ -42,6 +42,7 @@ constexpr Member kAgentMembers[] = {
     {"written_at", Kind::kTime, offsetof(StatusAgent, written_at_wall)},
     {"written_boot_ms", Kind::kTime, offsetof(StatusAgent, written_at)},
     {"boot_id", Kind::kText, offsetof(StatusAgent, boot_id)},
+    {"tls_peak_bytes", Kind::kCount, offsetof(StatusAgent, tls_peak_size)},
     {},
 };
 

@@ -4,6 +4,9 @@
 
 namespace miagent {
 
+// On 32 bits a C library may count seconds in 32 bits, until 2038. musl 1.2 and later doesn't.
+static_assert(sizeof(time_t) == 8, "a C library with a 64-bit time_t is needed");
+
 Instant ClockBoot(Platform&) {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);

@@ -52,7 +52,7 @@ SignalHandler SignalHandle(int32_t number, SignalHandler handler) {
   // By number: musl's holds locks around it, and brings 1 KB of them and of abort.
   struct {
     SignalHandler handler;
-    uint64_t rest[4];  // flags, restorer, mask: none, whatever their order on this processor
+    uintptr_t rest[4];  // flags, restorer, mask: none, whatever their order on this processor
   } next = {handler, {}}, before = {nullptr, {}};
   syscall(SYS_rt_sigaction, number, &next, &before, kSignalSetSize);
   return before.handler;

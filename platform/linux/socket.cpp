@@ -47,14 +47,12 @@ int ConnectBegin(int descriptor, const Address& address) {
   return connect(descriptor, &to.any, size);
 }
 
-}  // namespace
-
-IoResult SocketConnect(Platform& platform, const Address& address, Socket* socket) {
+IoResult Open(Platform& platform, const Address& address, int type, Socket* socket) {
   const int family = address.is_ipv6 ? AF_INET6 : AF_INET;
-  const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  const int descriptor = ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return ResultOf(-1);
   const int on = 1;
-  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  if (type == SOCK_STREAM) setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   IoResult result{};
   if (descriptor >= kDescriptorMax) {
     result.error = EMFILE;
@@ -68,6 +66,16 @@ IoResult SocketConnect(Platform& platform, const Address& address, Socket* socke
   platform.socket_states[descriptor] = kSocketOpen;
   socket->handle = descriptor;
   return {};
+}
+
+}  // namespace
+
+IoResult SocketConnect(Platform& platform, const Address& address, Socket* socket) {
+  return Open(platform, address, SOCK_STREAM, socket);
+}
+
+IoResult DatagramOpen(Platform& platform, const Address& server, Socket* socket) {
+  return Open(platform, server, SOCK_DGRAM, socket);
 }
 
 IoResult SocketWatch(Platform& platform, Socket socket, bool for_reading, bool for_writing) {

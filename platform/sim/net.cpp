@@ -68,7 +68,7 @@ size_t Room(const Platform& world, const SimSocket& socket) {
 
 bool IsEnded(const SimSocket& socket, Instant now) {
   return socket.state == SimSocketState::kFailed || socket.is_broken ||
-         HasDue(socket, SimSegmentKind::kReset, now);
+         (socket.is_datagram && socket.error != 0) || HasDue(socket, SimSegmentKind::kReset, now);
 }
 
 bool IsReadable(const SimSocket& socket, Instant now) {
@@ -80,16 +80,6 @@ bool IsReadable(const SimSocket& socket, Instant now) {
 
 size_t IndexOf(const Platform& world, const SimSocket& socket) {
   return static_cast<size_t>(&socket - world.sockets);
-}
-
-SimExchange ExchangeMake(Platform& world, SimSocket& socket, Instant at) {
-  SimExchange exchange;
-  exchange.world = &world;
-  exchange.server = &world.servers[socket.server_index];
-  exchange.socket_index = static_cast<uint32_t>(IndexOf(world, socket));
-  exchange.request_index = socket.request_index;
-  exchange.at = at;
-  return exchange;
 }
 
 void ConnectFinish(Platform& world, SimSocket& socket) {
@@ -104,7 +94,7 @@ void ConnectFinish(Platform& world, SimSocket& socket) {
   SimServer& server = world.servers[socket.server_index];
   ++server.connection_count;
   if (server.on_connect == nullptr) return;
-  SimExchange exchange = ExchangeMake(world, socket, at);
+  SimExchange exchange = SimExchangeMake(world, socket, at);
   server.on_connect(server.context, exchange);
 }
 
@@ -130,7 +120,7 @@ void RequestsTake(Platform& world, SimSocket& socket) {
   char* bytes = world.request_bytes[IndexOf(world, socket)];
   for (uint32_t turn = 0; turn < kSimRequestSizeMax && socket.request_size > 0; ++turn) {
     const std::string_view all(bytes, socket.request_size);
-    SimExchange exchange = ExchangeMake(world, socket, at);
+    SimExchange exchange = SimExchangeMake(world, socket, at);
     size_t size = server.is_raw ? all.size() : RequestSize(all);
     if (size == 0) return;
     exchange.request = SimTextPart(all, 0, size);
@@ -161,8 +151,10 @@ void DueRun(Platform& world, SimSocket& socket) {
     ConnectFinish(world, socket);
   } else if (socket.refuse_at == due) {
     socket.refuse_at = kInstantNever;
-    socket.error = EPIPE;
-    socket.is_broken = true;
+    socket.error = socket.is_datagram ? ECONNREFUSED : EPIPE;
+    socket.is_broken = !socket.is_datagram;
+  } else if (socket.is_datagram) {
+    SimDatagramsTake(world, socket);
   } else {
     RequestsTake(world, socket);
   }
@@ -180,16 +172,6 @@ SimSocket& SocketOf(Platform& world, Socket handle) {
 bool AddressEqual(const Address& a, const Address& b) {
   return a.is_ipv6 == b.is_ipv6 && a.port == b.port &&
          memcmp(a.bytes, b.bytes, a.is_ipv6 ? 16 : 4) == 0;
-}
-
-int32_t ServerFind(const Platform& world, const Address& address) {
-  for (size_t index = 0; index < kSimServerCountMax; ++index) {
-    const SimServer& server = world.servers[index];
-    if (server.in_use && AddressEqual(server.address, address)) {
-      return static_cast<int32_t>(index);
-    }
-  }
-  return -1;
 }
 
 // Plans how the connection comes about. An errno for one that fails at once.
@@ -285,6 +267,43 @@ IoResult WriteNow(Platform& world, SimSocket& socket, const ConstPart* parts, si
 
 }  // namespace
 
+int32_t SimServerFind(const Platform& world, const Address& address, bool is_datagram) {
+  for (size_t index = 0; index < kSimServerCountMax; ++index) {
+    const SimServer& server = world.servers[index];
+    if (server.in_use && server.is_datagram == is_datagram &&
+        AddressEqual(server.address, address)) {
+      return static_cast<int32_t>(index);
+    }
+  }
+  return -1;
+}
+
+SimSocket* SimSocketTake(Platform& world, int32_t server_index) {
+  for (SimSocket& socket : world.sockets) {
+    if (socket.in_use) continue;
+    const uint16_t generation = socket.generation;
+    socket = SimSocket{};
+    socket.generation = generation;
+    socket.server_index = server_index;
+    return &socket;
+  }
+  return nullptr;
+}
+
+Socket SimSocketHandle(const Platform& world, const SimSocket& socket) {
+  return {SimHandleMake(SimHandleKind::kSocket, socket.generation, IndexOf(world, socket))};
+}
+
+SimExchange SimExchangeMake(Platform& world, SimSocket& socket, Instant at) {
+  SimExchange exchange;
+  exchange.world = &world;
+  exchange.server = &world.servers[socket.server_index];
+  exchange.socket_index = static_cast<uint32_t>(IndexOf(world, socket));
+  exchange.request_index = socket.request_index;
+  exchange.at = at;
+  return exchange;
+}
+
 void SimNetStep(Platform& world) {
   for (uint32_t turn = 0; turn < world.still_turn_count_max; ++turn) {
     SimSocket* next = nullptr;
@@ -320,7 +339,8 @@ size_t SimNetCollect(Platform& world, Event* events, size_t event_count_max) {
     const SimSocket& socket = world.sockets[index];
     if (!socket.in_use || (!socket.for_reading && !socket.for_writing)) continue;
     const bool ended = IsEnded(socket, world.now);
-    const bool has_room = socket.state == SimSocketState::kConnected && Room(world, socket) > 0;
+    const bool has_room = socket.is_datagram ||
+                          (socket.state == SimSocketState::kConnected && Room(world, socket) > 0);
     Event event;
     event.readable = ended || (socket.for_reading && IsReadable(socket, world.now));
     event.writable = ended || (socket.for_writing && has_room);
@@ -419,21 +439,14 @@ Address SimAddress(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port) {
 
 IoResult SocketConnect(Platform& world, const Address& address, Socket* socket) {
   IoResult result{SimEnter(world, Verb::kSocketConnect), 0};
-  size_t index = 0;
-  while (index < kSimSocketCountMax && world.sockets[index].in_use) ++index;
-  if (result.ok() && index == kSimSocketCountMax) result.error = EMFILE;
+  SimSocket* opened = nullptr;
+  if (result.ok()) opened = SimSocketTake(world, SimServerFind(world, address, false));
+  if (result.ok() && opened == nullptr) result.error = EMFILE;
+  if (result.ok()) result.error = ConnectPlan(world, *opened);
   if (result.ok()) {
-    SimSocket& opened = world.sockets[index];
-    const uint16_t generation = opened.generation;
-    opened = SimSocket{};
-    opened.generation = generation;
-    opened.server_index = ServerFind(world, address);
-    result.error = ConnectPlan(world, opened);
-    if (result.ok()) {
-      opened.in_use = true;
-      ++world.open_handle_count;
-      socket->handle = SimHandleMake(SimHandleKind::kSocket, generation, index);
-    }
+    opened->in_use = true;
+    ++world.open_handle_count;
+    *socket = SimSocketHandle(world, *opened);
   }
   return SimLeave(world, Verb::kSocketConnect, result);
 }
@@ -451,7 +464,10 @@ IoResult SocketWatch(Platform& world, Socket handle, bool for_reading, bool for_
 IoResult SocketRead(Platform& world, Socket handle, char* bytes, size_t size) {
   SimSocket& socket = SocketOf(world, handle);
   IoResult result{SimEnter(world, Verb::kSocketRead), 0};
-  if (result.ok()) result = ReadNow(world, socket, bytes, size);
+  if (result.ok()) {
+    result = socket.is_datagram ? SimDatagramRead(world, socket, bytes, size)
+                                : ReadNow(world, socket, bytes, size);
+  }
   return SimLeave(world, Verb::kSocketRead, result);
 }
 
@@ -460,7 +476,10 @@ IoResult SocketWrite(Platform& world, Socket handle, const ConstPart* parts, siz
   SimSocket& socket = SocketOf(world, handle);
   if (socket.is_pipe) SimFailed("a pipe's reading end was written to");
   IoResult result{SimEnter(world, Verb::kSocketWrite), 0};
-  if (result.ok()) result = WriteNow(world, socket, parts, part_count);
+  if (result.ok()) {
+    result = socket.is_datagram ? SimDatagramWrite(world, socket, parts, part_count)
+                                : WriteNow(world, socket, parts, part_count);
+  }
   return SimLeave(world, Verb::kSocketWrite, result);
 }
 

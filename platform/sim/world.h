@@ -24,7 +24,7 @@
 namespace miagent {
 
 inline constexpr size_t kSimSocketCountMax = 16;
-inline constexpr size_t kSimServerCountMax = 4;
+inline constexpr size_t kSimServerCountMax = 12;  // three name servers are six
 inline constexpr size_t kSimRequestSizeMax = 16 * 1024;  // sent to a server and not yet taken
 inline constexpr size_t kSimAnswerSizeMax = 128 * 1024;  // sent by a server and not yet taken
 inline constexpr size_t kSimSegmentCountMax = 64;
@@ -56,6 +56,7 @@ enum class Verb : uint8_t {
   kWait,
   kSignalsWatch,
   kSocketConnect,
+  kDatagramOpen,
   kSocketWatch,
   kSocketRead,
   kSocketWrite,
@@ -120,12 +121,13 @@ struct SimServer {
   Duration latency = Milliseconds(1);  // one way
   bool reads = true;                   // false: takes nothing, so that room runs out
   bool is_raw = false;                 // on_request for every arrival; SimConsume takes bytes
+  bool is_datagram = false;  // UDP: on_request for each datagram, answers are datagrams
   size_t window_size = kSimRequestSizeMax;
   void* context = nullptr;
   SimAnswering on_connect = nullptr;  // may speak first, or reset
   SimAnswering on_request = nullptr;
   uint32_t connection_count = 0;  // accepted since the start
-  uint32_t request_count = 0;     // complete ones since the start
+  uint32_t request_count = 0;  // complete ones since the start
 };
 
 enum class SimSegmentKind : uint8_t { kBytes, kEnd, kReset };
@@ -150,15 +152,16 @@ struct SimSocket {
   bool for_writing = false;
   bool is_pipe = false;  // the reading end of a child's output
   SimSocketState state = SimSocketState::kConnecting;
+  bool is_datagram = false;
   int32_t server_index = -1;
-  int32_t error = 0;                  // pending: reported once, by the first read or write
-  bool is_broken = false;             // reset or failed: reads end, writes are EPIPE
+  int32_t error = 0;  // pending: reported once, by the first read or write
+  bool is_broken = false;  // reset or failed: reads end, writes are EPIPE
   Instant change_at = kInstantNever;  // the connection comes about, or fails
   int32_t change_error = 0;
   Instant arrive_at = kInstantNever;  // what was written reaches the server
   Instant refuse_at = kInstantNever;  // what was written after the end is answered by a reset
-  uint32_t request_size = 0;          // bytes at the server, or under way
-  uint32_t request_index = 0;         // complete requests so far
+  uint32_t request_size = 0;  // bytes at the server, or under way
+  uint32_t request_index = 0;  // complete requests so far
   uint32_t answer_size = 0;
   uint32_t segment_first = 0;
   uint32_t segment_count = 0;
@@ -168,7 +171,7 @@ struct SimSocket {
 struct SimDirectory {
   bool in_use = false;
   bool is_link = false;
-  bool is_gone = false;     // moved away or removed: reached by open handles only
+  bool is_gone = false;  // moved away or removed: reached by open handles only
   bool is_removed = false;  // nothing can be created in it any more
   bool read_only = false;
   bool on_memory_fs = true;
@@ -204,7 +207,7 @@ struct SimOpen {
   uint16_t generation = 0;
   bool for_writing = false;
   bool is_directory = false;  // a file handle on one: it can't be read
-  uint32_t index = 0;         // of the file or directory
+  uint32_t index = 0;  // of the file or directory
   uint32_t offset = 0;
 };
 
@@ -506,6 +509,18 @@ size_t SimHandleIndex(SimHandleKind kind, int32_t handle, size_t count);
 uint16_t SimHandleGeneration(int32_t handle);
 
 void SimTextAppend(SimText& text, std::string_view bytes);
+
+// What the socket verbs do with a datagram socket, and what arrives from one at its server.
+IoResult SimDatagramRead(Platform& world, SimSocket& socket, char* bytes, size_t size);
+IoResult SimDatagramWrite(Platform& world, SimSocket& socket, const ConstPart* parts,
+                          size_t part_count);
+void SimDatagramsTake(Platform& world, SimSocket& socket);
+
+// The index of the server there; -1 where none is. A free socket with that server, or null: EMFILE.
+int32_t SimServerFind(const Platform& world, const Address& address, bool is_datagram);
+SimSocket* SimSocketTake(Platform& world, int32_t server_index);
+Socket SimSocketHandle(const Platform& world, const SimSocket& socket);
+SimExchange SimExchangeMake(Platform& world, SimSocket& socket, Instant at);
 
 // Network events that are due, and when the next thing happens on the network.
 void SimNetStep(Platform& world);

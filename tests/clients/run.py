@@ -3,10 +3,11 @@
 
     /usr/bin/python3 tests/clients/run.py BUILD_FOLDER        (make test-clients)
 
-Installs @azure/identity from npm into BUILD_FOLDER (which needs node 20 and npm, and a network
-the first time), then runs it in a network namespace where the emulator answers at
-169.254.169.254:80. Exit 0 when every case went as expected, 1 otherwise, 77 when this machine
-can't run it.
+Installs @azure/identity and Azurite from npm into BUILD_FOLDER (which needs node 20 and npm, and
+a network the first time), then runs them in a network namespace where the emulator answers at
+169.254.169.254:80, and as every other source that the client knows. At the end Azurite takes the
+emulator's tokens (azurite.py). Exit 0 when every case went as expected, 1 otherwise, 77 when this
+machine can't run it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NoReturn, Optional
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "emulator"), str(HERE.parent / "e2e")]
 
+import azurite
 import netns
 import verify
 from harness import Emulator, clean_environment
@@ -42,10 +44,11 @@ class Case:
     """One credential of the client, and what must come of it."""
 
     name: str
-    options: Dict[str, str] = field(default_factory=dict)
+    options: Dict[str, Any] = field(default_factory=dict)
     scope: str = STORAGE + "/.default"
     identity: Optional[Identity] = None  # None: the client must be refused
     audience: str = STORAGE
+    kind: str = "managed"  # or workload
 
 
 WITH_SYSTEM = [
@@ -60,6 +63,30 @@ ONE_USER = [Case("the only user-assigned one", identity=APP)]
 TWO_USERS = [Case("two user-assigned ones, none named")]
 NOBODY = [Case("no identity at all")]
 THROTTLED = [Case("throttled twice, then answered", identity=SYSTEM)]
+BY_CLIENT_ID = Case("user-assigned by client id", {"clientId": APP.client_id}, identity=APP)
+APP_SERVICE = [
+    Case("system-assigned", identity=SYSTEM), BY_CLIENT_ID,
+    Case("user-assigned by object id", {"objectId": OTHER.object_id}, identity=OTHER),
+    Case("user-assigned by resource id", {"resourceId": APP.resource_id}, identity=APP),
+    Case("an identity that isn't there", {"clientId": "00000000-0000-0000-0000-000000000000"}),
+]
+ONLY_SYSTEM = [
+    Case("system-assigned", identity=SYSTEM),
+    Case("another resource", scope=VAULT + "/.default", identity=SYSTEM, audience=VAULT),
+    Case("user-assigned", {"clientId": APP.client_id}),
+]
+# The client looks at this only while it knows no source yet, so it comes first.
+ARC = [ONLY_SYSTEM[2], *ONLY_SYSTEM[:2]]
+AZURE_ML = [Case("system-assigned", identity=SYSTEM), BY_CLIENT_ID]
+WORKLOAD = [
+    Case("as the variables say", {"disableInstanceDiscovery": True}, identity=APP,
+         kind="workload"),
+    Case("another resource", {"disableInstanceDiscovery": True}, VAULT + "/.default", APP, VAULT,
+         "workload"),
+    Case("a client that isn't there", {"disableInstanceDiscovery": True,
+                                       "clientId": "00000000-0000-0000-0000-000000000000"},
+         kind="workload"),
+]
 NUMBERS = [Case("numbers in place of strings", identity=SYSTEM)]
 
 
@@ -80,7 +107,7 @@ def install(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in sources:
         shutil.copy(HERE / name, folder / name)
-    print("installing @azure/identity", flush=True)
+    print("installing @azure/identity and Azurite", flush=True)
     done = subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder,
                           timeout=INSTALL_TIMEOUT_S, check=False)
     if done.returncode:
@@ -88,11 +115,12 @@ def install(folder: Path) -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def run_client(folder: Path, cases: List[Case]) -> List[Dict[str, Any]]:
-    request = [{"name": case.name, "options": case.options, "scope": case.scope}
-               for case in cases]
+def run_client(folder: Path, cases: List[Case], variables: Dict[str, str]) -> List[Dict[str, Any]]:
+    request = [{"name": case.name, "kind": case.kind, "options": case.options,
+                "scope": case.scope} for case in cases]
     done = subprocess.run(["node", "get_tokens.mjs", json.dumps(request)], cwd=folder,
-                          env=clean_environment(), stdout=subprocess.PIPE, text=True,
+                          env={**clean_environment(), **variables}, stdout=subprocess.PIPE,
+                          text=True,
                           timeout=CLIENT_TIMEOUT_S, check=True)
     return list(json.loads(done.stdout))
 
@@ -118,23 +146,42 @@ def judge(case: Case, result: Dict[str, Any], keys: List[Dict[str, str]]) -> Opt
 
 
 def scenario(folder: Path, cases: List[Case], *options: str, script: str = "",
-             check: Optional[Callable[[Emulator], Optional[str]]] = None) -> int:
-    """Runs cases against a fresh emulator at the real address; the number of failures."""
+             check: Optional[Callable[[Emulator], Optional[str]]] = None,
+             source: str = "imds") -> int:
+    """Runs cases against a fresh emulator, at the real address as IMDS; the number of failures."""
     failures = 0
     listen = f"{netns.METADATA_ADDRESS}:80"
-    with Emulator(*options, script=script, listen=listen) as emulator:
-        results = run_client(folder, cases)
+    sources = [] if source == "imds" else [source]
+    with Emulator(*options, script=script, listen=listen, sources=sources) as emulator:
+        results = run_client(folder, cases, variables_of(emulator, source))
         keys = verify.fetch_keys(emulator.jwks_url)
         for case, result in zip(cases, results):
             wrong = judge(case, result, keys)
             failures += wrong is not None
             outcome = "token verified" if case.identity else "refused"
-            print(f"{'FAILED' if wrong else 'ok':6} {case.name}: {wrong or outcome}", flush=True)
+            print(f"{'FAILED' if wrong else 'ok':6} {source}, {case.name}: {wrong or outcome}",
+                  flush=True)
+        asked = {each.source for each in emulator.requests()}
+        if asked != {source}:
+            print(f"FAILED requests reached {sorted(asked)}, expected {source}")
+            failures += 1
         wrong = check(emulator) if check else None
         if wrong:
             print(f"FAILED {wrong}")
             failures += 1
     return failures
+
+
+def variables_of(emulator: Emulator, source: str) -> Dict[str, str]:
+    """What the client finds the source by; nothing for IMDS, whose address it knows."""
+    if source == "imds":
+        return {}
+    variables = emulator.environment(source)
+    if source == "service-fabric":  # the client looks at the chain, not at the thumbprint
+        variables["NODE_EXTRA_CA_CERTS"] = emulator.certificate("self-signed")
+    elif source == "workload-identity":
+        variables["NODE_EXTRA_CA_CERTS"] = emulator.ca_file
+    return variables
 
 
 def selectors_were_seen(emulator: Emulator) -> Optional[str]:
@@ -167,8 +214,26 @@ def main(arguments: List[str]) -> int:
     failures += scenario(folder, NUMBERS, "--numbers", "--chunked", "100")
     failures += scenario(folder, THROTTLED, check=was_retried,
                          script="status 429 retry-after 1 x2")
+    failures += other_sources(folder, users)
+    failures += azurite.check(folder)
     print("all as expected" if not failures else f"{failures} not as expected")
     return 1 if failures else 0
+
+
+def other_sources(folder: Path, users: Sequence[str]) -> int:
+    failures = scenario(folder, APP_SERVICE, *users, source="app-service")
+    failures += scenario(folder, ONLY_SYSTEM, *users, source="cloud-shell")
+    failures += scenario(folder, AZURE_ML, *users, source="azure-ml")
+    failures += scenario(folder, ONLY_SYSTEM, *users, source="service-fabric")
+    failures += scenario(folder, WORKLOAD, *users, source="workload-identity")
+    keys = Path("/var/opt/azcmagent/tokens")  # the only folder that the client accepts
+    try:
+        netns.mount_tmpfs("/var/opt", mode=0o755)
+        keys.mkdir(parents=True)
+    except OSError as error:
+        print(f"not run: azure-arc: {error}", flush=True)
+        return failures
+    return failures + scenario(folder, ARC, *users, "--arc-keys", str(keys), source="azure-arc")
 
 
 def _skip(reason: str) -> NoReturn:

@@ -9,12 +9,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "platform/platform.h"
 
 namespace miagent {
 
 enum class PeerEnd { kStay, kClose, kReset };
+
+// A peer of datagrams.
+struct DatagramPlan {
+  std::vector<std::string> answers;  // to each datagram it gets
+  bool has_stranger = false;         // another socket says "stranger" first
+  bool is_ipv6 = false;
+};
 
 // A peer that accepts one connection after the other and treats each so.
 struct PeerPlan {
@@ -47,6 +55,8 @@ class Fixture {
   Address PeerListen(const PeerPlan& plan);  // port 0 where IPv6 is asked for and there is none
   Address PeerAbsent();  // an address that refuses
   Address PeerSilent();  // an address that never answers a connect
+  Address DatagramListen(const DatagramPlan& plan);  // port 0 as PeerListen
+  Address DatagramAbsent();  // an address that refuses datagrams
   void PeerRead();
   std::string PeerReceived();  // by the last peer, so far
 

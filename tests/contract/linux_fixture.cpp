@@ -100,7 +100,7 @@ Address LoopbackListen(int descriptor, int backlog) {
   return address;
 }
 
-Address LoopbackListenV6(int descriptor) {
+Address LoopbackListenV6(int descriptor, int backlog) {
   sockaddr_in6 own{};
   own.sin6_family = AF_INET6;
   own.sin6_addr = IN6ADDR_LOOPBACK_INIT;
@@ -108,7 +108,7 @@ Address LoopbackListenV6(int descriptor) {
   Address address;
   address.is_ipv6 = true;
   if (bind(descriptor, reinterpret_cast<sockaddr*>(&own), size) != 0) return address;
-  REQUIRE(listen(descriptor, 16) == 0);
+  if (backlog >= 0) REQUIRE(listen(descriptor, backlog) == 0);
   REQUIRE(getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &size) == 0);
   memcpy(address.bytes, &own.sin6_addr, sizeof(address.bytes));
   address.port = ntohs(own.sin6_port);
@@ -200,7 +200,8 @@ Address Fixture::PeerListen(const PeerPlan& plan) {
     const int small = 4096;
     setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
   }
-  const Address address = plan.is_ipv6 ? LoopbackListenV6(listener) : LoopbackListen(listener, 16);
+  const Address address =
+      plan.is_ipv6 ? LoopbackListenV6(listener, 16) : LoopbackListen(listener, 16);
   if (address.port == 0) return address;
   state_->peer_reads = plan.reads;
   State& state = *state_;
@@ -264,6 +265,50 @@ Address Fixture::PeerSilent() {
     static_cast<void>(
         connect(state_->descriptors.back(), reinterpret_cast<sockaddr*>(&to), sizeof(to)));
   }
+  return address;
+}
+
+Address Fixture::DatagramListen(const DatagramPlan& plan) {
+  const int family = plan.is_ipv6 ? AF_INET6 : AF_INET;
+  const int peer = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  state_->Own(peer);
+  const int stranger = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  state_->Own(stranger);
+  const Address address = plan.is_ipv6 ? LoopbackListenV6(peer, -1) : LoopbackListen(peer, -1);
+  if (address.port == 0) return address;
+  State& state = *state_;
+  const auto serve = [&state, plan, peer, stranger] {
+    while (AwaitReadable(peer, state.stop[0])) {
+      char bytes[4096];
+      sockaddr_storage from{};
+      socklen_t from_size = sizeof(from);
+      auto* const whom = reinterpret_cast<sockaddr*>(&from);
+      const ssize_t count = recvfrom(peer, bytes, sizeof(bytes), 0, whom, &from_size);
+      if (count < 0) continue;
+      {
+        const std::lock_guard<std::mutex> lock(state.mutex);
+        state.received += "[" + std::string(bytes, static_cast<size_t>(count)) + "]";
+      }
+      if (plan.has_stranger) sendto(stranger, "stranger", 8, 0, whom, from_size);
+      for (const std::string& answer : plan.answers) {
+        sendto(peer, answer.data(), answer.size(), 0, whom, from_size);
+      }
+    }
+  };
+  REQUIRE(!state_->peer.joinable());
+  state_->peer = std::thread(serve);
+  return address;
+}
+
+Address Fixture::DatagramAbsent() {
+  // A socket that talks to itself alone: it keeps the port, and the kernel refuses all others.
+  state_->Own(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Address address = LoopbackListen(state_->descriptors.back(), -1);
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  own.sin_port = htons(address.port);
+  REQUIRE(connect(state_->descriptors.back(), reinterpret_cast<sockaddr*>(&own), sizeof(own)) == 0);
   return address;
 }
 

@@ -16,6 +16,7 @@ namespace miagent {
 struct Fixture::State {
   Platform world;
   PeerPlan plan;
+  DatagramPlan datagram_plan;
   SimServer* server = nullptr;
   std::string received;
   size_t answered_size = 0;
@@ -77,6 +78,27 @@ Address Fixture::PeerSilent() {
   SimServerAdd(state_->world, address, nullptr, nullptr).greeting = SimGreeting::kSilent;
   return address;
 }
+
+Address Fixture::DatagramListen(const DatagramPlan& plan) {
+  state_->datagram_plan = plan;
+  Address address = SimAddress(127, 0, 0, 1, ++state_->port);
+  if (plan.is_ipv6) {
+    address = Address{};
+    address.port = state_->port;
+    address.is_ipv6 = true;
+    address.bytes[15] = 1;
+  }
+  const auto on_request = [](void* context, SimExchange& exchange) {
+    State& state = *static_cast<State*>(context);
+    state.received += "[" + std::string(exchange.request) + "]";
+    // What a stranger sends never reaches a connected socket: there is nothing to simulate.
+    for (const std::string& answer : state.datagram_plan.answers) SimSend(exchange, answer);
+  };
+  SimServerAdd(state_->world, address, on_request, state_.get()).is_datagram = true;
+  return address;
+}
+
+Address Fixture::DatagramAbsent() { return SimAddress(127, 0, 0, 1, 1); }
 
 void Fixture::PeerRead() { state_->server->reads = true; }
 std::string Fixture::PeerReceived() { return state_->received; }

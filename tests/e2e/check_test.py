@@ -26,10 +26,10 @@ BAD_LINES = (
     ("refresh_at = 95%", "10% to 90%"),
     ("client_id = me", "GUID"),
     ("object_id = 11111111-2222-3333-4444-555555555555", "client_id"),
-    ("source = azure-arc", "azure-arc"),
+    ("source = moon", "moon"),
     ("colour = blue", "colour"),
     ("[token t]", "another"),
-    ("endpoint = https://127.0.0.1/", "TLS"),
+    ("endpoint = ftp://127.0.0.1/", "http"),
     ("resource = datalake", ""),
     ("[file relative]", "absolute"),
     ("token = nowhere", "nowhere"),
@@ -232,7 +232,7 @@ class Help(unittest.TestCase):
                           ["get", "--resource", "vault", "--endpoint", "nonsense"],
                           ["get", "--resource", "vault", "--cloud", "mars"],
                           ["get", "--resource", "vault", "--source", "mars"],
-                          ["get", "--resource", "vault", "--ca", "/x"],
+                          ["get", "--resource", "vault", "--ca", "/x" * 300],
                           ["run", "--resource", "vault", "--file", "relative"],
                           ["get", "--resource", "x" * 5000], ["get", "--x\n\x1b[31m"]):
             with self.subTest(arguments):

@@ -249,8 +249,12 @@ class Failures(GetTest):
                 (["get", "--resource", "vault", "--format", "template"], 64, "--format"),
                 (["get", "--resource", "vault", "--timeout", "0"], 64, "--timeout"),
                 (["get", "--resource", "datalake", "--cloud", "china"], 78, "resource"),
-                (["get", "--resource", "vault", "--endpoint", "https://127.0.0.1"], 64, "TLS"),
-                (["get", "--resource", "vault", "--source", "azure-arc"], 64, "azure-arc")):
+                (["get", "--resource", "vault", "--endpoint", "ftp://127.0.0.1"], 64, "http"),
+                (["get", "--resource", "vault", "--source", "moon"], 64, "moon"),
+                (["get", "--resource", "vault", "--source", "cloud-shell", "--client-id",
+                  APP.client_id], 64, "cloud-shell"),
+                (["get", "--resource", "vault", "--source", "app-service"], 78,
+                 "IDENTITY_HEADER")):
             with self.subTest(arguments):
                 result = miagent(*arguments)
                 self.assertEqual((result.code, result.out), (code, ""), result.err)

@@ -20,7 +20,7 @@ from harness import clean_environment
 UNSAFE = ("link", "link in its place", "other owner", "group-writable", "world-writable",
           "sticky", "disk")
 # The system calls of a publication, in their order: the program is killed when it makes each.
-STEPS = ("openat", "fchown", "fchmod", "writev", "utimensat", "close", "renameat")
+STEPS = ("openat", "fchown", "fchmod", "writev", "utimensat", "close", "renameat,renameat2")
 
 
 class OnceTest(EmulatedTest):

@@ -238,8 +238,9 @@ class E2eTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
 
-    def start_emulator(self, *options: str, script: str = "") -> Emulator:
-        emulator = Emulator(*options, script=script)
+    def start_emulator(self, *options: str, script: str = "",
+                       sources: Sequence[str] = ()) -> Emulator:
+        emulator = Emulator(*options, script=script, sources=sources)
         self.addCleanup(emulator.stop)
         return emulator
 

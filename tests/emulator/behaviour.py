@@ -16,7 +16,11 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 UNLIMITED = -1
 OVERSIZE_DEFAULT = 40_000
-SHAPES = ("flat", "aad", "aad-string", "code", "nested", "text", "empty")
+SHAPES = ("flat", "aad", "aad-string", "code", "nested", "app-service", "fabric", "text", "empty")
+RESOURCES = ("arm", "vault")  # what takes tokens; only steps with `at` touch these
+CHALLENGES = ("wrong-scheme", "no-header", "no-realm", "two-equals", "other-directory", "not-key",
+              "relative", "link", "directory", "fifo", "largest", "oversize", "empty",
+              "unreadable", "missing", "none")
 
 
 class ScriptError(ValueError):
@@ -30,6 +34,7 @@ class Step:
     text: str = ""
     # how long and for which requests
     when: str = ""  # only requests whose target contains this text
+    at: str = ""  # only requests to this source or resource
     count: int = 1
     duration_s: Optional[float] = None
     # an answer in place of the endpoint's own
@@ -48,6 +53,8 @@ class Step:
     lifetime_s: Optional[float] = None
     token_size: Optional[int] = None
     numbers: bool = False
+    strings: bool = False
+    challenge: str = ""  # how Azure Arc's differs from a good one
     escape: bool = False
     oversize: Optional[int] = None
     set_fields: List[Tuple[str, str]] = field(default_factory=list)  # name, JSON text
@@ -205,6 +212,12 @@ def _shape(step: Step, words: _Words) -> None:
         raise ScriptError(f"shape {step.shape}: expected one of {', '.join(SHAPES)}")
 
 
+def _challenge(step: Step, words: _Words) -> None:
+    step.challenge = words.take("a kind of challenge")
+    if step.challenge not in CHALLENGES:
+        raise ScriptError(f"challenge {step.challenge}: expected one of {', '.join(CHALLENGES)}")
+
+
 def _retry_after(step: Step, words: _Words) -> None:
     value = words.take("seconds, or date:TIME")
     if value.startswith("date:"):
@@ -337,12 +350,13 @@ def _redirect(step: Step, words: _Words) -> None:
 
 _WORDS: Dict[str, _Handler] = {
     "normal": _nothing, "ok": _nothing, "for": _for, "when": _store("when", "a text"),
+    "at": _store("at", "a source's name"), "challenge": _challenge,
     "status": _status, "error": _store("error", "an error code"), "shape": _shape,
     "body": _body, "raw": _raw, "garbage": _store_number("garbage_size"),
     "redirect": _redirect, "refuse": _refuse, "silence": _silence,
     "wrong-identity": _flag("wrong_identity"), "wrong": _wrong, "fresh": _flag("fresh"),
     "expired": _expired, "lifetime": _lifetime, "token-size": _store_number("token_size"),
-    "numbers": _flag("numbers"), "escape": _flag("escape"),
+    "numbers": _flag("numbers"), "strings": _flag("strings"), "escape": _flag("escape"),
     "oversize": _store_number("oversize", OVERSIZE_DEFAULT),
     "set": _set, "repeat": _append("repeat_fields", "a name"),
     "drop": _append("drop_fields", "a name"),
@@ -357,8 +371,8 @@ _WORDS: Dict[str, _Handler] = {
 class Script:
     """The queue of steps. Safe to use from several threads.
 
-    The current steps are those at the front up to and including the first without `when`; the
-    clock of a timed step starts when it becomes current.
+    The current steps are those at the front up to and including the first without `when` and
+    `at`; the clock of a timed step starts when it becomes current.
     """
 
     def __init__(self, steps: Sequence[Step] = (),
@@ -379,12 +393,13 @@ class Script:
             self._queue.clear()
             self.append(steps)
 
-    def take(self, target: str) -> Step:
+    def take(self, target: str, source: str = "imds") -> Step:
         """The step for a request with this target, counted; NORMAL where none is left."""
         with self._changed:
             self._advance()
             for pending in self._current():
-                if pending.step.when in target and not pending.step.refuse:
+                if pending.step.when in target and not pending.step.refuse \
+                        and concerns(pending.step, source):
                     if pending.left != UNLIMITED:
                         pending.left -= 1
                     self._advance()
@@ -392,10 +407,11 @@ class Script:
                     return pending.step
             return NORMAL
 
-    def refusing(self) -> bool:
+    def refusing(self, source: str = "imds") -> bool:
         with self._changed:
             self._advance()
-            return any(pending.step.refuse for pending in self._current())
+            return any(pending.step.refuse and concerns(pending.step, source)
+                       for pending in self._current())
 
     def remaining(self) -> List[str]:
         with self._changed:
@@ -413,7 +429,7 @@ class Script:
         front = []
         for pending in self._queue:
             front.append(pending)
-            if not pending.step.when:
+            if not pending.step.when and not pending.step.at:
                 break
         return front
 
@@ -428,6 +444,11 @@ class Script:
             self._queue[:] = [pending for pending in self._queue if not pending.done(now)]
             if len(self._queue) == before:
                 return
+
+
+def concerns(step: Step, source: str) -> bool:
+    """Whether a step is for this source; without `at` it is for all that give tokens."""
+    return step.at == source if step.at else source not in RESOURCES
 
 
 @dataclass

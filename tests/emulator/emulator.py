@@ -13,11 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
-from dataclasses import asdict
-from typing import Any, Dict, List, NoReturn, Optional
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
 
 try:
     from tokens import Issuer, SigningKey
@@ -26,15 +29,54 @@ except ImportError as missing:
              "/usr/bin/python3")
 
 import discovery
-from behaviour import NORMAL, Script, ScriptError, parse_script, parse_sizes, parse_time
+from app_service import AppService
+from app_service_2017 import DATES, AppService2017, AzureMl
+from arm import Arm
+from azure_arc import AzureArc
+from behaviour import NORMAL, RESOURCES, Script, ScriptError, parse_script, parse_sizes, parse_time
+from certificates import Authority
+from cloud_shell import CloudShell
 from control import Control, parse_date
+from federation import Cluster, WorkloadIdentity
 from identities import TENANT_ID, Identities, system_identity, user_identity
 from imds import Imds
 from journal import Journal
 from message import Request, json_response
-from server import Origin, Reply, Server, parse_address
+from server import Origin, Reply, Server, TlsChoice, parse_address
+from service_fabric import ServiceFabric
 from source import Answer, Settings, Source, World, scripted, shape_reply
 from throttle import Throttle
+from transport import TlsFaults
+from vault import Vault
+from vm_extension import VmExtension
+
+SOURCES = ("imds", "cloud-shell", "vm-extension", "app-service", "app-service-2017", "azure-ml",
+           "azure-arc", "service-fabric", "workload-identity", "arm", "vault")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `--source` asks for."""
+
+    name: str
+    scheme: str  # "" for the source's own
+    host: str
+    port: int
+
+
+@dataclass
+class Place:
+    """A source where it answers."""
+
+    source: Source
+    server: Server
+    scheme: str
+
+    @property
+    def base_url(self) -> str:
+        usual = {"http": 80, "https": 443}[self.scheme]
+        port = "" if self.server.port == usual else f":{self.server.port}"
+        return f"{self.scheme}://{self.server.host}{port}"
 
 
 class Emulator:
@@ -48,36 +90,56 @@ class Emulator:
             Identities(None if options.no_system else system_identity(), options.user),
             Issuer(key, options.tenant, options.lifetime, options.token_size,
                    not options.no_cache))
-        self._sources: List[Source] = [Imds(self._world)]
+        self._own_folder = options.folder is None
+        self._world.folder = Path(options.folder or tempfile.mkdtemp(prefix="emulator-"))
+        self._world.settings.dates = options.dates
         self._script = Script(options.steps)
         self._throttle = Throttle(options.throttle, options.concurrent)
         self._journal = Journal(options.log, not options.quiet)
-        host, port = options.listen
-        self.server = Server(host, port, self.handle, self._journal.malformed,
-                             options.keep_alive)
+        self._keep_alive_s: float = options.keep_alive
+        self._arc_keys = Path(options.arc_keys or self._world.folder / "tokens")
+        self._authority: Optional[Authority] = None
+        self._names: List[str] = options.tls_name
+        self.cluster: Optional[Cluster] = None
+        self.vault: Optional[Vault] = None
+        self._places = [self._place(Wanted("imds", "", *options.listen))]
+        for wanted in options.source:
+            self._places.append(self._place(wanted))
+        for text in options.secret:
+            name, _, value = text.partition("=")
+            self._need_vault().put(name, value)
+        self.server = self._places[0].server
         self.control: Optional[Server] = None
         if options.control:
-            control = Control(self._world, self._script, self.state, self._apply_refusal)
+            control = Control(self._world, self._script, self.state, self._apply_refusal,
+                              lambda: self.cluster, lambda: self.vault)
             host, port = options.control
             self.control = Server(host, port, control.handle)
 
     def start(self) -> None:
-        self.server.start()
+        for place in self._places:
+            place.server.start()
         if self.control:
             self.control.start()
         threading.Thread(target=self._watch_refusal, daemon=True).start()
 
     def stop(self) -> None:
-        self.server.stop()
+        for place in self._places:
+            place.server.stop()
         if self.control:
             self.control.stop()
+        if self._own_folder:
+            shutil.rmtree(self._world.folder, ignore_errors=True)
 
     def addresses(self) -> Dict[str, Any]:
-        """What the ready file says."""
+        """What the ready file says. It holds the secrets of the variables."""
+        base_url = self._places[0].base_url
         addresses: Dict[str, Any] = {
             "pid": os.getpid(), "host": self.server.host, "port": self.server.port,
-            "url": self._base_url(), "jwks_url": self._base_url() + discovery.KEYS_PATH,
-            "control_url": None}
+            "url": base_url, "jwks_url": base_url + discovery.KEYS_PATH, "control_url": None,
+            "sources": {place.source.name: self._description(place)
+                        for place in self._places},
+            "ca_file": str(self._authority.ca_path) if self._authority else None}
         if self.control:
             addresses["control_url"] = f"http://{self.control.host}:{self.control.port}"
         return addresses
@@ -87,47 +149,119 @@ class Emulator:
         everyone = ([identities.system] if identities.system else []) + identities.users
         return {
             "requests": self._journal.request_count,
-            "connections": self.server.connection_count,
+            "connections": sum(place.server.connection_count for place in self._places),
             "tokens_issued": self._world.issuer.issued_count,
             "steps": self._script.remaining(), "refusing": self._script.refusing(),
             "lifetime": self._world.issuer.lifetime_s, "tenant": self._world.issuer.tenant_id,
             "identities": [asdict(identity) for identity in everyone],
+            "sources": {place.source.name: self._description(place)
+                        for place in self._places},
+            "secrets": self.vault.versions() if self.vault else {},
         }
 
-    def handle(self, request: Request, origin: Origin) -> Reply:
-        source = next((each for each in self._sources if each.serves(request.path)), None)
-        if source is None:
-            found = discovery.answer(self._world.issuer, self._base_url(), request)
+    def handle(self, place: Place, request: Request, origin: Origin) -> Reply:
+        source = place.source
+        if not source.serves(request.path):
+            found = discovery.answer(self._world.issuer, place.base_url, request)
             answer = Answer(found or json_response(404, {"error": "Not found"}))
             reply = shape_reply(self._world.settings, answer, NORMAL)
             self._journal.record("discovery" if found else "other", request, origin, answer,
                                  reply, NORMAL)
             return reply
+        if source.name in RESOURCES:
+            return self._answer(source, request, origin, True)
         with self._throttle as admitted:
-            step = self._script.take(request.target)
-            self._apply_refusal()
-            if admitted:
-                answer = scripted(source, request, step)
-            else:
-                answer = Answer(source.failure(429, step), refusal="throttled")
-            reply = shape_reply(self._world.settings, answer, step)
-            self._journal.record(source.name, request, origin, answer, reply, step)
-            return reply
+            return self._answer(source, request, origin, admitted)
 
-    def _base_url(self) -> str:
-        port = "" if self.server.port == 80 else f":{self.server.port}"
-        return f"http://{self.server.host}{port}"
+    def _answer(self, source: Source, request: Request, origin: Origin, admitted: bool) -> Reply:
+        step = self._script.take(request.target, source.name)
+        self._apply_refusal()
+        if admitted:
+            answer = scripted(source, request, step)
+        else:
+            answer = Answer(source.failure(429, step), refusal="throttled")
+        reply = shape_reply(self._world.settings, answer, step)
+        self._journal.record(source.name, request, origin, answer, reply, step)
+        return reply
+
+    def _place(self, wanted: Wanted) -> Place:
+        source = self._source(wanted.name)
+        scheme = wanted.scheme or source.scheme
+        place: List[Place] = []
+        server = Server(
+            wanted.host, wanted.port, lambda request, origin: self.handle(
+                place[0], request, origin),
+            self._journal.malformed, self._keep_alive_s,
+            self._tls_choice(wanted.name) if scheme == "https" else None,
+            lambda origin, reason: self._journal.handshake_failed(wanted.name, origin, reason))
+        place.append(Place(source, server, scheme))
+        return place[0]
+
+    def _source(self, name: str) -> Source:
+        world = self._world
+        makers: Dict[str, Callable[[], Source]] = {
+            "imds": lambda: Imds(world), "cloud-shell": lambda: CloudShell(world),
+            "vm-extension": lambda: VmExtension(world), "app-service": lambda: AppService(world),
+            "app-service-2017": lambda: AppService2017(world),
+            "azure-ml": lambda: AzureMl(world),
+            "azure-arc": lambda: AzureArc(world, self._arc_keys),
+            "service-fabric": lambda: ServiceFabric(
+                world, lambda: self._need_authority().thumbprint("self-signed")),
+            "workload-identity": lambda: WorkloadIdentity(world, self._need_cluster()),
+            "arm": lambda: Arm(world), "vault": self._need_vault,
+        }
+        return makers[name]()
+
+    def _need_authority(self) -> Authority:
+        if self._authority is None:
+            self._authority = Authority(self._world.folder / "tls", self._names)
+        return self._authority
+
+    def _need_cluster(self) -> Cluster:
+        if self.cluster is None:
+            self.cluster = Cluster(self._world.folder / "federated-token")
+        return self.cluster
+
+    def _need_vault(self) -> Vault:
+        if self.vault is None:
+            self.vault = Vault(self._world)
+        return self.vault
+
+    def _tls_choice(self, name: str) -> TlsChoice:
+        authority, settings = self._need_authority(), self._world.settings
+        usual = "self-signed" if name == "service-fabric" else "good"
+
+        def choose() -> Tuple[Any, TlsFaults]:
+            context = authority.context(settings.certificate or usual, settings.tls)
+            return context, TlsFaults(settings.tls_cut, settings.tls_records)
+        return choose
+
+    def _description(self, place: Place) -> Dict[str, Any]:
+        return {"url": place.base_url, "endpoint": place.source.endpoint(place.base_url),
+                "environment": place.source.environment(place.base_url)}
 
     def _apply_refusal(self) -> None:
-        if self._script.refusing():
-            self.server.pause()
-        else:
-            self.server.resume()
+        for place in self._places:
+            if self._script.refusing(place.source.name):
+                place.server.pause()
+            else:
+                place.server.resume()
 
     def _watch_refusal(self) -> None:
         while True:
             self._apply_refusal()
             self._script.wait_for_change()
+
+
+def parse_source(text: str) -> Wanted:
+    """`[http://|https://]NAME[@ADDR:PORT]`."""
+    scheme, separator, rest = text.rpartition("://")
+    name, at, address = rest.partition("@")
+    if name not in SOURCES or (separator and scheme not in ("http", "https")):
+        raise ValueError(f"{text!r}: expected [http://|https://]NAME[@ADDR:PORT], NAME one of "
+                         f"{', '.join(SOURCES)}")
+    host, port = parse_address(address) if at else ("127.0.0.1", 0)
+    return Wanted(name, scheme, host, port)
 
 
 def parse_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -150,6 +284,19 @@ def parse_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         "(default: a new key each time)")
     add("--tenant", metavar="ID", default=TENANT_ID, help="the tenant's id in every token")
     add("--no-system", action="store_true", help="the machine has no system-assigned identity")
+    add("--source", metavar="[SCHEME://]NAME[@ADDR:PORT]", type=_typed(parse_source),
+        action="append", default=[], help="another source or a resource, with a port of its own "
+        f"(repeatable): {', '.join(SOURCES[1:])}")
+    add("--folder", metavar="DIR", help="for certificates, the federated token and Arc's keys "
+        "(default: one that is removed at the end)")
+    add("--arc-keys", metavar="DIR", help="where Azure Arc's key files go (default: tokens in "
+        "the folder)")
+    add("--dates", choices=sorted(DATES), help="how App Service 2017 (default: linux) and Azure "
+        "ML (default: unix) write expires_on")
+    add("--tls-name", metavar="NAME", action="append", default=[],
+        help="a host name for the certificates, beside 127.0.0.1 and localhost (repeatable)")
+    add("--secret", metavar="NAME=VALUE", action="append", default=[],
+        help="a secret in the vault (repeatable)")
     add("--user", metavar="NAME[,client_id=ID][,object_id=ID][,resource_id=ID]",
         type=_typed(user_identity), action="append", default=[],
         help="a user-assigned identity (repeatable)")

@@ -4,6 +4,9 @@
         run(["miagent", "get", "--endpoint", emulator.url, "--resource", "vault"])
         assert [r.status for r in emulator.requests()] == [429, 429, 200]
 
+    with Emulator(sources=["app-service"]) as emulator:
+        run(["miagent", "get", "--resource", "vault"], env=emulator.environment("app-service"))
+
 The process shares one signing key with all emulators of this test process, so that starting
 one takes about 100 ms.
 """
@@ -22,7 +25,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 from urllib.parse import parse_qsl
 
 PYTHON = "/usr/bin/python3"
@@ -73,8 +76,18 @@ class LoggedRequest:
         return dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
     @property
+    def form(self) -> Dict[str, str]:
+        """What was posted as a form; secrets hidden."""
+        return {name: value for name, value in self.raw.get("form", [])}
+
+    @property
     def resource(self) -> str:
-        return self.query.get("resource", "")
+        return self.query.get("resource", "") or self.form.get("resource", "")
+
+    @property
+    def error(self) -> str:
+        """The error code, or why a request or a handshake failed."""
+        return str(self.raw.get("error") or "")
 
     @property
     def token_sha256(self) -> Optional[str]:
@@ -91,16 +104,21 @@ class Emulator:
     """A running emulator. Options are those of emulator.py's command line.
 
     `script` is text in the script's line format. `listen` may name port 80 of the real address
-    where the process runs inside a network namespace (see tests/e2e/netns.py).
+    where the process runs inside a network namespace (see tests/e2e/netns.py). `sources` are
+    values of `--source`: other sources than IMDS, and resources.
     """
 
     def __init__(self, *options: str, script: str = "", listen: str = "127.0.0.1:0",
-                 narrate: bool = False) -> None:
+                 narrate: bool = False, sources: Sequence[str] = ()) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="emulator-"))
         self._ready_path = self._folder / "ready.json"
         self._log_path = self._folder / "requests.jsonl"
         command = [PYTHON, str(PROGRAM), "--listen", listen, "--control", "127.0.0.1:0",
                    "--ready-file", str(self._ready_path), "--log", str(self._log_path)]
+        if "--folder" not in options:
+            command += ["--folder", str(self._folder)]
+        for source in sources:
+            command += ["--source", source]
         if "--key" not in options:
             command += ["--key", str(shared_key_path())]
         if script:
@@ -140,6 +158,27 @@ class Emulator:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def ca_file(self) -> str:
+        """The root certificate of the sources and resources that speak TLS, as PEM."""
+        return str(self._addresses["ca_file"])
+
+    def certificate(self, kind: str) -> str:
+        """A PEM file of certificates.KINDS; it is there once a server has shown it."""
+        return str(Path(self.ca_file).with_name(f"{kind}.pem"))
+
+    def endpoint(self, source: str) -> str:
+        """The address that a client of this source, or of `arm` or `vault`, is given."""
+        return str(self._addresses["sources"][source]["endpoint"])
+
+    def source_url(self, source: str) -> str:
+        """`SCHEME://ADDR:PORT` of a source."""
+        return str(self._addresses["sources"][source]["url"])
+
+    def environment(self, source: str) -> Dict[str, str]:
+        """The variables by which the agent's `auto` finds a source, as they are now."""
+        return dict(self.state()["sources"][source]["environment"])
+
     def token_url(self, resource: str, more: str = "") -> str:
         """A valid token request's URL; `more` is appended (`&client_id=…`)."""
         return f"{self.url}{TOKEN_PATH}?api-version=2018-02-01&resource={resource}{more}"
@@ -157,25 +196,45 @@ class Emulator:
         self._control("DELETE", "/script")
 
     def settings(self, **settings: Any) -> None:
-        """lifetime, token_size, cache, numbers, expires_in, date, system, users."""
+        """lifetime, token_size, cache, numbers, expires_in, date, system, users, header, dates,
+        arc_agent, certificate, tls, tls_cut, tls_records."""
         self._control("PUT", "/settings", json.dumps(settings))
 
     def forget_tokens(self) -> None:
         """The next answers carry new tokens."""
         self._control("POST", "/forget")
 
+    def revoke(self, token: str = "", claims: bool = False) -> None:
+        """Resources refuse a token (SHA-256 or `uti`; all so far) until a forced refresh."""
+        self._control("POST", "/revoke", json.dumps({"token": token, "claims": claims}))
+
+    def write_federated_token(self, **changes: Any) -> None:
+        """Writes its file again: lifetime, begins, issuer, subject, audience, other_key, content,
+        link; remove=True removes it."""
+        self._control("POST", "/federated", json.dumps(changes))
+
+    def put_secret(self, name: str, value: str = "", **more: Any) -> str:
+        """A new version in the vault; also enabled, denied, content_type, expires. Its name."""
+        state = self._control("POST", "/secret", json.dumps(
+            {"name": name, "value": value, **more}))
+        return str(state["secrets"][name.lower()][-1])
+
+    def remove_secret(self, name: str) -> None:
+        self._control("POST", "/secret", json.dumps({"name": name, "remove": True}))
+
     def state(self) -> Dict[str, Any]:
         return self._control("GET", "/state")
 
     def requests(self, every: bool = False) -> List[LoggedRequest]:
-        """Token requests so far, oldest first; with `every` also those to other paths."""
+        """Requests to sources and resources so far, oldest first; with `every` also those to
+        other paths and failed handshakes."""
         try:
             lines = self._log_path.read_text(encoding="utf-8").splitlines(keepends=True)
         except FileNotFoundError:
             return []
         logged = [LoggedRequest(json.loads(line)) for line in lines if line.endswith("\n")]
         return [each for each in logged
-                if every or each.source not in ("discovery", "other")]
+                if every or each.source not in ("discovery", "other", "handshake")]
 
     def wait_requests(self, count: int, timeout_s: float = 10.0) -> List[LoggedRequest]:
         """Returns once there were at least `count` token requests; TimeoutError otherwise."""
@@ -256,6 +315,6 @@ def shared_key_path() -> Path:
 
 def clean_environment() -> Dict[str, str]:
     """An environment without variables that make a client look elsewhere than at IMDS."""
-    hidden = ("IDENTITY_", "MSI_", "IMDS_", "AZURE_", "http_proxy", "HTTP_PROXY", "https_proxy",
+    hidden = ("IDENTITY_", "MSI_", "IMDS_", "AZURE_", "DEFAULT_IDENTITY_", "http_proxy", "HTTP_PROXY", "https_proxy",
               "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "NOTIFY_SOCKET")
     return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}

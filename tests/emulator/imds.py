@@ -6,14 +6,14 @@ Requests are checked in the order in which IMDS complains. `mi_res_id` is no par
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Dict, Optional, Tuple
 
 from behaviour import Step
 from identities import NotFound
 from message import Request, Response, json_response
-from source import Answer, World, error_body, expires_in, success, take_token
+from source import (Answer, World, error_body, expires_in, resource_known, success,
+                    take_token)
 
 TOKEN_PATH = "/metadata/identity/oauth2/token"
 API_VERSIONS = (
@@ -24,7 +24,6 @@ API_VERSIONS = (
     "2023-07-01", "2023-11-15", "2024-03-15", "2024-07-17", "2025-04-07",
 )
 SELECTORS = {"client_id": "client_id", "object_id": "object_id", "msi_res_id": "resource_id"}
-_RESOURCE = re.compile(r"[a-z][a-z0-9+.-]*://\S+|[0-9a-f-]{36}", re.IGNORECASE)
 
 # Error code and text for a status that a script asks for without saying more.
 FAILURES: Dict[int, Tuple[str, str]] = {
@@ -56,6 +55,7 @@ DESCRIPTIONS = {
 
 class Imds:
     name = "imds"
+    scheme = "http"
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -63,13 +63,19 @@ class Imds:
     def serves(self, path: str) -> bool:
         return path == TOKEN_PATH
 
+    def endpoint(self, base_url: str) -> str:
+        return base_url
+
+    def environment(self, base_url: str) -> Dict[str, str]:
+        return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": base_url}
+
     def answer(self, request: Request, step: Step) -> Answer:
         refused = _check_head(request) or _check_query(request)
         if refused:
             return refused
         query = {name.lower(): value for name, value in request.query}
         resource = query["resource"]
-        if not self._known(resource):
+        if not resource_known(self._world.settings, resource):
             return _refuse(400, "invalid_resource", "AADSTS50001: The application named "
                            f"{resource} was not found in the tenant named "
                            f"{self._world.issuer.tenant_id}.", "aad")
@@ -99,12 +105,6 @@ class Imds:
             code, description = step.error, DESCRIPTIONS.get(step.error, description)
         default = "aad" if code == "invalid_resource" else "flat"
         return error_body(status, step.shape or default, code, description)
-
-    def _known(self, resource: str) -> bool:
-        known = self._world.settings.resources
-        if known:
-            return resource.rstrip("/") in [each.rstrip("/") for each in known]
-        return _RESOURCE.fullmatch(resource) is not None
 
 
 def _check_head(request: Request) -> Optional[Answer]:

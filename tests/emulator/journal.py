@@ -17,6 +17,7 @@ from message import Request
 from server import Origin, Reply
 from source import Answer
 
+SECRET_FIELDS = {"client_assertion", "client_secret", "assertion"}
 SECRET_HEADERS = {"authorization", "secret", "x-identity-header", "proxy-authorization", "cookie"}
 
 
@@ -41,15 +42,21 @@ class Journal:
 
     def malformed(self, origin: Origin, reason: str) -> None:
         """A request that could not be read: `source` is `malformed`, `error` says why."""
+        self._write_broken("malformed", origin, reason, status=400, outcome="answer")
+
+    def handshake_failed(self, server: str, origin: Origin, reason: str) -> None:
+        """`source` is `handshake`, `server` the source's name, `error` says why."""
+        self._write_broken("handshake", origin, reason, status=None, outcome="close",
+                           server=server)
+
+    def _write_broken(self, what: str, origin: Origin, reason: str, **more: Any) -> None:
         with self._lock:
             self.request_count += 1
             self._write({"time": round(time.time(), 6), "number": self.request_count,
                          "connection": origin.connection, "index": origin.index,
-                         "source": "malformed", "status": 400, "outcome": "answer",
-                         "error": reason})
+                         "source": what, "error": reason, **more})
             if self._narrate:
-                print(f"malformed request on connection {origin.connection}: {reason}",
-                      flush=True)
+                print(f"{what} on connection {origin.connection}: {reason}", flush=True)
 
     def _write(self, entry: Dict[str, Any]) -> None:
         if self._file:
@@ -67,6 +74,11 @@ class Journal:
             "body_size": len(request.body), "status": _status(answer, reply),
             "outcome": _outcome(reply), "error": answer.refusal or None, "step": step.text or None,
         }
+        if origin.tls:
+            entry["tls"] = origin.tls
+        if request.form:
+            entry["form"] = [[name, _hidden(value) if name in SECRET_FIELDS else value]
+                             for name, value in request.form]
         if answer.token:
             sha256 = answer.token.sha256
             entry.update(token_sha256=sha256, token_new=sha256 not in self._seen,
@@ -76,7 +88,11 @@ class Journal:
 
 
 def _shown(name: str, value: str) -> str:
-    return f"(hidden, {len(value)} characters)" if name.lower() in SECRET_HEADERS else value
+    return _hidden(value) if name.lower() in SECRET_HEADERS else value
+
+
+def _hidden(value: str) -> str:
+    return f"(hidden, {len(value)} characters)"
 
 
 def _status(answer: Answer, reply: Reply) -> Optional[int]:

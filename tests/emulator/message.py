@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Protocol, Sequence, Tuple
 from urllib.parse import unquote_plus
 
 HEAD_SIZE_MAX = 16 * 1024
@@ -27,7 +26,8 @@ REASONS = {
     307: "Temporary Redirect", 308: "Permanent Redirect",
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
     405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict", 410: "Gone",
-    413: "Content Too Large", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
+    413: "Content Too Large", 415: "Unsupported Media Type", 429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
     503: "Service Unavailable", 504: "Gateway Timeout",
 }
@@ -55,6 +55,14 @@ class Request:
     def query(self) -> List[Tuple[str, str]]:
         """Decoded pairs in order; duplicates kept."""
         return decode_pairs(self.target.partition("?")[2])
+
+    @property
+    def form(self) -> List[Tuple[str, str]]:
+        """The body's pairs where it says that it is a form; duplicates kept."""
+        kind = (self.header("Content-Type") or "").partition(";")[0].strip().lower()
+        if kind != "application/x-www-form-urlencoded":
+            return []
+        return decode_pairs(self.body.decode("latin-1"))
 
     def header_values(self, name: str) -> List[str]:
         return [value for key, value in self.headers if key.lower() == name.lower()]
@@ -125,14 +133,15 @@ def text_response(status: int, text: str, **fields: Any) -> Response:
 
 def chunked(body: bytes, sizes: Sequence[int]) -> bytes:
     """`body` in chunks of the given sizes; the last size repeats, none means one chunk."""
-    out, offset, index = b"", 0, 0
+    out: List[bytes] = []
+    offset, index = 0, 0
     while offset < len(body):
         size = sizes[min(index, len(sizes) - 1)] if sizes else len(body)
         piece = body[offset:offset + max(1, size)]
-        out += f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+        out.append(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         offset += len(piece)
         index += 1
-    return out + b"0\r\n\r\n"
+    return b"".join(out) + b"0\r\n\r\n"
 
 
 def decode_pairs(text: str) -> List[Tuple[str, str]]:
@@ -143,10 +152,16 @@ def decode_pairs(text: str) -> List[Tuple[str, str]]:
     return pairs
 
 
+class Readable(Protocol):
+    """A socket, or what stands in for one."""
+
+    def recv(self, size: int, /) -> bytes: ...
+
+
 class RequestReader:
     """Reads one request after the other from a socket; keeps what came early."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: Readable) -> None:
         self._connection = connection
         self._pending = b""
 

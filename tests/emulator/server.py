@@ -1,18 +1,21 @@
 """The listener: one thread a connection, kept connections, and delivery that can misbehave.
 
 It hands each request to a function and sends what that returns, as late, as slowly and as
-incompletely as asked for. It can stop listening for a while without losing its port.
+incompletely as asked for. It can stop listening for a while without losing its port. With `tls`
+every connection begins with a handshake; one that fails is reported, not answered.
 """
 
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple, Union
 
 from message import MalformedRequest, Request, RequestReader, Response, text_response
+from transport import TlsFaults, TlsSocket
 
 CONNECTIONS_MAX = 256
 
@@ -43,9 +46,12 @@ class Origin:
 
     connection: int
     index: int
+    tls: str = ""  # the version, such as TLSv1.3
 
 
 Handler = Callable[[Request, Origin], Reply]
+TlsChoice = Callable[[], Tuple[ssl.SSLContext, TlsFaults]]  # asked for each connection
+HANDSHAKE_TIMEOUT_S = 20.0
 
 
 class Server:
@@ -53,8 +59,11 @@ class Server:
 
     def __init__(self, host: str, port: int, handler: Handler,
                  on_malformed: Optional[Callable[[Origin, str], None]] = None,
-                 keep_alive_s: float = 120.0) -> None:
+                 keep_alive_s: float = 120.0, tls: Optional[TlsChoice] = None,
+                 on_handshake_failed: Optional[Callable[[Origin, str], None]] = None) -> None:
         self._handler = handler
+        self.tls = tls
+        self.on_handshake_failed = on_handshake_failed or (lambda origin, reason: None)
         self.on_malformed = on_malformed or (lambda origin, reason: None)
         self._keep_alive_s = keep_alive_s
         self._lock = threading.Lock()
@@ -131,13 +140,16 @@ class _Connection:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.number = number
         self._server = server
-        self._socket = client
+        self._socket: Union[socket.socket, TlsSocket] = client
+        self._tls_version = ""
         self._keep_alive_s = keep_alive_s
         self._lock = threading.Lock()
         self._busy = False
         self._ending = False
 
     def run(self, handler: Handler) -> None:
+        if self._server.tls and not self._shake_hands(*self._server.tls()):
+            return
         reader = RequestReader(self._socket)
         index = 0
         while not self._ending:
@@ -151,7 +163,7 @@ class _Connection:
             if request is None or not self._begin():
                 return
             index += 1
-            reply = handler(request, Origin(self.number, index))
+            reply = handler(request, Origin(self.number, index, self._tls_version))
             if self._keep_alive_s == 0 or request.wants_close() or request.method == "HEAD":
                 reply.response.close = True
             kept = self._send(reply)
@@ -167,8 +179,24 @@ class _Connection:
                 _shutdown(self._socket)
 
     def close(self) -> None:
+        if isinstance(self._socket, TlsSocket):
+            self._socket.finish()
         _shutdown(self._socket)
         self._socket.close()
+
+    def _shake_hands(self, context: ssl.SSLContext, faults: TlsFaults) -> bool:
+        assert isinstance(self._socket, socket.socket)
+        self._socket.settimeout(HANDSHAKE_TIMEOUT_S)
+        wrapped = TlsSocket(self._socket, context, faults)
+        self._socket = wrapped
+        try:
+            self._tls_version = wrapped.handshake()
+            return True
+        except OSError as error:
+            wrapped.break_off()
+            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            self._server.on_handshake_failed(Origin(self.number, 0), reason)
+            return False
 
     def _begin(self) -> bool:
         with self._lock:
@@ -193,12 +221,14 @@ class _Connection:
             if offset:
                 wait(delivery.dribble_interval_s)
             self._socket.sendall(data[offset:offset + size])
+        if delivery.cut_at is not None and isinstance(self._socket, TlsSocket):
+            self._socket.break_off()
         if delivery.cut_at is not None and delivery.cut_by_reset:
             reset(self._socket)
         return delivery.cut_at is None and not delivery.hangup
 
 
-def reset(connection: socket.socket) -> None:
+def reset(connection: Union[socket.socket, TlsSocket]) -> None:
     """Ends a connection with RST."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
@@ -224,7 +254,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _shutdown(connection: socket.socket) -> None:
+def _shutdown(connection: Union[socket.socket, TlsSocket]) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -1,17 +1,22 @@
 """What every token source shares: the settings, the answer document, and how a step bends them.
 
-A source is one file with a class that has `name`, `serves(path)` and `answer(request, step)`.
-It knows its own checks, its own error bodies and its own field names; nothing else.
+A source is one file with a class that has the members of `Source` below. It knows its own
+checks, its own error bodies and its own field names; nothing else.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import time
+import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any, Dict, List, Optional, Protocol, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Protocol, Sequence, Tuple
 
 from behaviour import Step, json_text
 from identities import Identities, Identity
@@ -31,6 +36,13 @@ class Settings:
     chunk_sizes: List[int] = field(default_factory=list)
     version: str = "HTTP/1.1"
     resources: List[str] = field(default_factory=list)  # empty: any that looks like one
+    certificate: Optional[str] = None  # of certificates.KINDS; None: the source's usual one
+    tls: str = "any"  # of certificates.VERSIONS
+    tls_cut: Optional[int] = None  # connections end after so many bytes
+    tls_records: Optional[int] = None  # payload in a record
+    dates: Optional[str] = None  # how App Service 2017 and Azure ML write expires_on
+    arc_agent: str = "new"  # old: ignores an identity selector, as early Arc agents do
+    header: str = field(default_factory=lambda: secrets.token_hex(16))  # the secret header
 
 
 @dataclass
@@ -40,6 +52,7 @@ class World:
     settings: Settings
     identities: Identities
     issuer: Issuer
+    folder: Path = Path(".")  # for the files of this run
 
 
 @dataclass
@@ -53,22 +66,116 @@ class Answer:
 
 class Source(Protocol):
     name: str
+    scheme: str  # what clients expect of it
 
     def serves(self, path: str) -> bool: ...
 
     def answer(self, request: Request, step: Step) -> Answer: ...
 
-    def failure(self, status: int, step: Step) -> Response: ...
+    def failure(self, status: int, step: Step) -> Response:
+        """An error for a script that names no more than its status."""
+        ...
+
+    def endpoint(self, base_url: str) -> str:
+        """The address that a client is given."""
+        ...
+
+    def environment(self, base_url: str) -> Dict[str, str]:
+        """The variables by which a client finds it."""
+        ...
+
+
+class Refused(Exception):
+    """A request that a source refuses. `shape` differs from the source's own where it is set."""
+
+    def __init__(self, status: int, code: str, description: str, shape: str = "",
+                 headers: Sequence[Tuple[str, str]] = ()) -> None:
+        super().__init__(code)
+        self.status, self.code, self.description = status, code, description
+        self.shape, self.headers = shape, headers
+
+
+class CheckedSource:
+    """A source whose `grant` raises Refused; `shape` is that of its error bodies."""
+
+    name = ""
+    scheme = "http"
+    path = ""
+    shape = "flat"
+    failures: Dict[int, Tuple[str, str]] = {}  # by status
+    descriptions: Dict[str, str] = {}  # by error code
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def serves(self, path: str) -> bool:
+        return path == self.path
+
+    def endpoint(self, base_url: str) -> str:
+        return base_url + self.path
+
+    def environment(self, base_url: str) -> Dict[str, str]:
+        return {}
+
+    def answer(self, request: Request, step: Step) -> Answer:
+        try:
+            return self.grant(request, step)
+        except Refused as refused:
+            response = error_body(refused.status, refused.shape or self.shape, refused.code,
+                                  refused.description)
+            response.headers += refused.headers
+            return Answer(response, refusal=refused.code)
+
+    def grant(self, request: Request, step: Step) -> Answer:
+        raise NotImplementedError
+
+    def failure(self, status: int, step: Step) -> Response:
+        code, description = self.failures.get(
+            status, ("unknown", "The service is unavailable") if status >= 500
+            else ("invalid_request", "The request was refused"))
+        if step.error:
+            code, description = step.error, self.descriptions.get(step.error, description)
+        return error_body(status, step.shape or self.shape, code, description)
+
+
+def check_method(request: Request, *methods: str) -> None:
+    if request.method not in methods:
+        allow = ", ".join(methods)
+        raise Refused(405, "method_not_allowed", f"Only {allow} is supported",
+                      headers=[("Allow", allow)])
+
+
+def check_pairs(pairs: Sequence[Tuple[str, str]], known: Sequence[str],
+                ignored: Sequence[str] = ()) -> Dict[str, str]:
+    """The pairs by name. Refuses what is there twice, what is empty, what isn't known."""
+    counts = Counter(name.lower() for name, _ in pairs)
+    for name, value in pairs:
+        if counts[name.lower()] > 1:
+            raise Refused(400, "invalid_request", f"Parameter '{name}' is given twice")
+        if name not in known and name not in ignored:
+            raise Refused(400, "invalid_request", f"Parameter '{name}' is not known")
+        if not value:
+            raise Refused(400, "invalid_request", f"Parameter '{name}' is empty")
+    return dict(pairs)
+
+
+def resource_known(settings: Settings, resource: str) -> bool:
+    if settings.resources:
+        return resource.rstrip("/") in [each.rstrip("/") for each in settings.resources]
+    return _RESOURCE.fullmatch(resource) is not None
+
+
+_RESOURCE = re.compile(r"[a-z][a-z0-9+.-]*://\S+|[0-9a-f-]{36}", re.IGNORECASE)
 
 
 def take_token(world: World, identity: Identity, resource: str, bypass_cache: bool,
-               step: Step) -> Token:
+               step: Step, extra: Optional[Dict[str, Any]] = None) -> Token:
     """The token for an identity and a resource, with what the step does to it."""
     if step.wrong_identity:
         return world.issuer.issue(world.identities.other_than(identity), resource)
     if step.lifetime_s is not None or step.token_size is not None:
         return world.issuer.issue(identity, resource, step.lifetime_s, step.token_size)
-    return world.issuer.get(identity, resource, bypass_cache or step.fresh)
+    return world.issuer.get(identity, resource, bypass_cache or step.fresh, extra)
 
 
 def expires_in(world: World, token: Token) -> int:
@@ -77,9 +184,12 @@ def expires_in(world: World, token: Token) -> int:
     return token.expires_on - int(time.time())
 
 
-def success(world: World, fields: Dict[str, Any], step: Step) -> Response:
-    """The document: numbers as strings unless asked otherwise, then the step's changes."""
-    numbers = world.settings.numbers or step.numbers
+def success(world: World, fields: Dict[str, Any], step: Step, numbers: bool = False) -> Response:
+    """The document: numbers as strings unless asked otherwise, then the step's changes.
+
+    `numbers` is for a source that writes numbers by itself.
+    """
+    numbers = (numbers or world.settings.numbers or step.numbers) and not step.strings
     document = [(name, str(value) if isinstance(value, int) and not numbers else value)
                 for name, value in fields.items()]
     for name, text in step.set_fields:
@@ -109,6 +219,12 @@ def error_body(status: int, shape: str, code: str, description: str) -> Response
         return json_response(status, {"code": code, "message": description})
     if shape == "nested":
         return json_response(status, {"error": {"code": code, "message": description}})
+    if shape == "app-service":
+        return json_response(status, {"statusCode": status, "message": description,
+                                      "correlationId": str(uuid.uuid4())})
+    if shape == "fabric":
+        return json_response(status, {"error": {"correlationId": str(uuid.uuid4()),
+                                                "code": code, "message": description}})
     if shape == "text":
         return Response(status, [("Content-Type", "text/plain")], description.encode())
     if shape == "empty":

@@ -19,67 +19,10 @@ import behaviour
 import identities
 import verify
 from behaviour import Script, ScriptError, parse_script, parse_step
-from emulator import Emulator as InProcess
-from emulator import parse_options
-from harness import PROGRAM, PYTHON, Emulator, exchange, shared_key_path
+from harness import PROGRAM, PYTHON, Emulator, exchange
+from inprocess import RESOURCE, TARGET, World, WorldTest
 from throttle import Throttle
 from tokens import SigningKey, base64url, base64url_decode
-
-RESOURCE = "https://storage.azure.com/"
-TARGET = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=" + RESOURCE
-
-
-class World:
-    """An emulator inside this process, with a client."""
-
-    def __init__(self, *options: str) -> None:
-        self.log = tempfile.NamedTemporaryFile("r", suffix=".jsonl")
-        self.emulator = InProcess(parse_options(
-            ["--listen", "127.0.0.1:0", "--quiet", "--log", self.log.name,
-             "--key", str(shared_key_path()), *options]))
-        self.emulator.start()
-        self.port = self.emulator.server.port
-
-    def steps(self, text: str) -> None:
-        self.emulator._script.replace(parse_script(text))
-        self.emulator._apply_refusal()
-
-    def stop(self) -> None:
-        self.emulator.stop()
-        self.log.close()
-
-    def get(self, target: str = TARGET, headers: Optional[Dict[str, str]] = None,
-            method: str = "GET") -> Tuple[http.client.HTTPResponse, bytes]:
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            client.request(method, target,
-                           headers={"Metadata": "true"} if headers is None else headers)
-            response = client.getresponse()
-            return response, response.read()
-        finally:
-            client.close()
-
-    def document(self, target: str = TARGET) -> Dict[str, Any]:
-        response, body = self.get(target)
-        assert response.status == 200, body
-        return dict(json.loads(body))
-
-    def wire(self, target: str = TARGET) -> bytes:
-        return exchange("127.0.0.1", self.port, f"GET {target} HTTP/1.1\r\nHost: x\r\n"
-                        "Metadata: true\r\nConnection: close\r\n\r\n".encode())
-
-    def entries(self) -> List[Dict[str, Any]]:
-        self.log.seek(0)
-        return [json.loads(line) for line in self.log]
-
-
-class WorldTest(unittest.TestCase):
-    options: Tuple[str, ...] = ()
-
-    def setUp(self) -> None:
-        self.world = World(*self.options)
-        self.addCleanup(self.world.stop)
-
 
 class ImdsChecks(WorldTest):
     options = ("--user", "app,client_id=11111111-2222-3333-4444-555555555555")

@@ -13,8 +13,9 @@ import os
 import secrets
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Deque, Dict, Optional, Tuple
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -33,10 +34,17 @@ class Token:
     granted_at: int  # seconds since 1970, as are the next two
     not_before: int
     expires_on: int
+    uti: str = ""
 
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Revocation:
+    claims: bool  # the resource answers with a claims challenge
+    since: int
 
 
 def base64url(data: bytes) -> str:
@@ -101,22 +109,28 @@ class Issuer:
         self.cached = cached
         self.issued_count = 0
         self._lock = threading.Lock()
-        self._cache: Dict[Tuple[str, str], Tuple[Token, float]] = {}
+        self._issued: Deque[Token] = deque(maxlen=1000)
+        self._revoked: Dict[str, Revocation] = {}  # by SHA-256
+        self._cache: Dict[Tuple[str, str, str], Tuple[Token, float]] = {}
 
     @property
     def issuer_url(self) -> str:
         return f"https://sts.windows.net/{self.tenant_id}/"
 
-    def get(self, identity: Identity, resource: str, bypass_cache: bool = False) -> Token:
-        """The cached token while it is valid and asked for often enough, else a new one."""
+    def get(self, identity: Identity, resource: str, bypass_cache: bool = False,
+            extra: Optional[Dict[str, Any]] = None) -> Token:
+        """The cached token while it is valid and asked for often enough, else a new one.
+
+        `extra` are claims beside the usual; tokens with other claims are cached apart.
+        """
         now = time.time()
-        slot = (identity.client_id, resource)
+        slot = (identity.client_id, resource, json.dumps(extra or {}, sort_keys=True))
         with self._lock:
             token, asked_at = self._cache.get(slot, (None, 0.0))
             usable = token is not None and token.expires_on > now \
                 and now - asked_at <= CACHE_IDLE_S_MAX
             if not (self.cached and usable) or bypass_cache:
-                token = self.issue(identity, resource)
+                token = self.issue(identity, resource, extra=extra)
             assert token is not None
             self._cache[slot] = (token, now)
             return token
@@ -127,7 +141,8 @@ class Issuer:
             self._cache.clear()
 
     def issue(self, identity: Identity, resource: str, lifetime_s: Optional[float] = None,
-              token_size: Optional[int] = None) -> Token:
+              token_size: Optional[int] = None,
+              extra: Optional[Dict[str, Any]] = None) -> Token:
         """A new token, whatever the cache holds; a negative lifetime gives an expired one."""
         now = int(time.time())
         lifetime = self.lifetime_s if lifetime_s is None else lifetime_s
@@ -139,7 +154,7 @@ class Issuer:
             "appid": identity.client_id, "appidacr": "2", "idp": self.issuer_url,
             "idtyp": "app", "oid": identity.object_id, "sub": identity.object_id,
             "tid": self.tenant_id, "uti": base64url(secrets.token_bytes(16)), "ver": "1.0",
-            "xms_mirid": identity.resource_id,
+            "xms_mirid": identity.resource_id, **(extra or {}),
         }
         text = self._sign(claims)
         size = self.token_size if token_size is None else token_size
@@ -147,11 +162,32 @@ class Issuer:
             missing = max(0, size - len(self._sign({**claims, "padding": ""})))
             text = self._sign({**claims, "padding": "x" * ((missing * 3 + 3) // 4)})
         self.issued_count += 1
-        return Token(text, identity, resource, now, not_before, expires_on)
+        token = Token(text, identity, resource, now, not_before, expires_on, claims["uti"])
+        self._issued.append(token)
+        return token
+
+    def revoke(self, name: str = "", claims: bool = False) -> int:
+        """Resources refuse what is named: a SHA-256, a `uti`, or with "" all tokens so far.
+
+        `claims`: they say which claims a token must have. The number of tokens meant. The cache
+        is as it was: only a forced refresh gets another token.
+        """
+        with self._lock:
+            meant = [each for each in self._issued if name in ("", each.sha256, each.uti)]
+            for each in meant:
+                self._revoked[each.sha256] = Revocation(claims, int(time.time()))
+            return len(meant)
+
+    def revocation(self, text: str) -> Optional[Revocation]:
+        with self._lock:
+            return self._revoked.get(hashlib.sha256(text.encode()).hexdigest())
 
     def _sign(self, claims: Dict[str, Any]) -> str:
-        header = {"typ": "JWT", "alg": "RS256", "x5t": self.key.key_id,
-                  "kid": self.key.key_id}
-        signed = ".".join(base64url(json.dumps(part, separators=(",", ":")).encode())
-                          for part in (header, claims))
-        return signed + "." + base64url(self.key.sign(signed.encode()))
+        return sign_jwt(self.key, {"typ": "JWT", "alg": "RS256", "x5t": self.key.key_id,
+                                   "kid": self.key.key_id}, claims)
+
+
+def sign_jwt(key: SigningKey, header: Dict[str, str], claims: Dict[str, Any]) -> str:
+    signed = ".".join(base64url(json.dumps(part, separators=(",", ":")).encode())
+                      for part in (header, claims))
+    return signed + "." + base64url(key.sign(signed.encode()))

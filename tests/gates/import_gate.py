@@ -38,7 +38,7 @@ def shape(file: elf.Elf, name: str) -> List[str]:
     dynamic = file.dynamic()
     flags = next((value for tag, value in dynamic if tag == DT_FLAGS), 0)
     flags_1 = next((value for tag, value in dynamic if tag == DT_FLAGS_1), 0)
-    how = "; see the link options in toolchains/musl-clang.cmake"
+    how = "; see the link options in toolchains/flags.cmake"
     if elf.PT_INTERP in segments:
         found.append(f"{name}: has an interpreter: link with -static-pie{how}")
     if any(tag == DT_NEEDED for tag, _ in dynamic):

@@ -16,7 +16,7 @@ from gate import Plant, Project, append, main
 # A room includes itself and rooms of a lower level. Two rooms of one level don't see each other.
 LEVELS: Dict[str, int] = {
     "base": 0,
-    "http": 1, "json": 1, "config": 1, "tls": 1,
+    "http": 1, "json": 1, "config": 1, "tls": 1, "dns": 1,
     "source": 2, "sink": 2, "notify": 2, "status": 2, "refresh": 2, "cache": 2, "cli": 2,
     "agent": 3,  # the files directly in agent/
     "main": 4,
@@ -25,14 +25,18 @@ LEVELS: Dict[str, int] = {
 # Exceptions, each with its reason.
 ALLOWED: Dict[Tuple[str, str], str] = {
     ("config", "agent/source/source.h"): "a configuration names sources; the table is there",
+    ("config", "agent/tls/trust.h"): "a configuration names CA files; the engine may be absent",
+    ("http", "agent/dns/resolver.h"): "a connection looks its server's name up",
+    ("http", "agent/tls/trust.h"): "a connection is told whom it may speak with",
+    ("http", "agent/tls/tls.h"): "a connection moves its bytes through the engine",
     ("config", "agent/sink/format.h"): "a configuration names formats; the table is there",
-    ("config", "agent/notify/signal_name.h"): "a configuration names signals; the table is there",
     ("config", "agent/notify/signal_name.h"): "a configuration names signals; the table is there",
 }
 
 # Only those who touch the world know its verbs.
 PLATFORM_USERS = ("agent/http/connection.", "agent/sink/file.", "agent/tls/", "agent/notify/",
-                  "agent/status/file.")
+                  "agent/status/file.",
+                  "agent/dns/resolver.")  # asks name servers over sockets of its own
 PLATFORM_TYPES = ("platform/time.h", "platform/address.h")
 
 # What agent/ may include of the languages' libraries: nothing that allocates, throws or calls the
@@ -44,7 +48,9 @@ AGENT_SYSTEM_HEADERS = {
 AGENT_MAIN_SYSTEM_HEADERS = AGENT_SYSTEM_HEADERS | {"cstdlib"}  # abort()
 PLATFORM_NEVER = {"iostream", "string", "vector", "map", "memory", "functional", "fstream",
                   "sstream", "thread", "mutex", "stdexcept", "exception", "iomanip"}
-THIRD_PARTY: Dict[str, str] = {"llhttp.h": "http", "jsmn.h": "json", "ini.h": "config"}
+# A name that ends in "/" stands for all below it.
+THIRD_PARTY: Dict[str, str] = {"llhttp.h": "http", "jsmn.h": "json", "ini.h": "config",
+                               "mbedtls/": "tls", "psa/": "tls"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 
@@ -58,11 +64,17 @@ def room(name: str) -> str:
     return "main" if parts[1] == "main.cpp" else "agent"
 
 
+def third_party(included: str) -> str:
+    """The room that owns a third-party header; empty where it is none."""
+    return next((owner for part, owner in THIRD_PARTY.items()
+                 if included == part or part.endswith("/") and included.startswith(part)), "")
+
+
 def of_agent(name: str, included: str) -> str:
     """Why a file of agent/ may not include this; empty when it may."""
     here = room(name)
-    if included in THIRD_PARTY:
-        owner = THIRD_PARTY[included]
+    if third_party(included):
+        owner = third_party(included)
         return "" if here == owner else (
             f"only agent/{owner}/ knows {included}: use what that room offers, or add it there")
     if included.startswith("platform/"):
@@ -98,7 +110,7 @@ def violations(project: Project) -> List[str]:
             line = text.count("\n", 0, match.start(1)) + 1
             where = f"{name}:{line}: includes {included}: "
             graph.setdefault(name, []).append(included)
-            if bracket == "<" and included not in THIRD_PARTY:
+            if bracket == "<" and not third_party(included):
                 allowed = AGENT_MAIN_SYSTEM_HEADERS if room(name) == "main" else AGENT_SYSTEM_HEADERS
                 if name.startswith("agent/") and included not in allowed:
                     found.append(where + "agent/ doesn't call the system or allocate; a verb of "
@@ -150,6 +162,8 @@ PLANTS = [
     Plant("a container in the core", append("agent/http/url.cpp", "#include <string>\n")),
     Plant("a third-party part outside its room",
           append("agent/sink/format.cpp", '#include "jsmn.h"\n')),
+    Plant("Mbed TLS outside its room",
+          append("agent/http/url.cpp", "#include <mbedtls/ssl.h>\n")),
     Plant("a room without a level", append("agent/util/misc.cpp", '#include "agent/http/url.h"\n')),
     Plant("a cycle", append("platform/time.h", '#include "platform/platform.h"\n')),
 ]

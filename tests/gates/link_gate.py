@@ -13,7 +13,7 @@ from gate import Plant, Project, main, output
 
 PROGRAMS = ("miagent.symbols", "miagent-sim")
 CXX_LIBRARIES = re.compile(r"lib(?:stdc\+\+|supc\+\+|c\+\+|gcc_eh|gcc_s|unwind)")
-INSTEAD = "see CMAKE_CXX_LINK_EXECUTABLE in toolchains/musl-clang.cmake"
+INSTEAD = "see MiagentRules in toolchains/flags.cmake"
 
 
 def link_command(project: Project, program: str) -> List[str]:
@@ -59,7 +59,7 @@ def edited(pattern: str, replacement: str) -> Callable[[Project], None]:
 
 
 PLANTS = [
-    Plant("the C++ driver", edited(r"clang-19 (--target=\S+ +-fuse-ld)", r"clang++-19 \1")),
+    Plant("the C++ driver", edited(r"clang-19 (--target=)", r"clang++-19 \1")),
     Plant("libstdc++", edited(r"-nostdlib", "-nostdlib -lstdc++")),
     Plant("a shared program", edited(r" -static-pie", "")),
     Plant("an object out of libstdc++", edited(r"libc\.a\(memcpy\.lo\)", "libstdc++.a(new_op.o)"),

@@ -21,7 +21,7 @@ from support import EmulatedTest, binary, config_text
 ACCOUNT = "nobody"
 ACCOUNT_ID = 65534
 SCRIPTS = ("openrc/miagent", "procd/miagent.init", "runit/miagent/run", "s6/miagent/run",
-           "s6/miagent/finish", "busybox/S45miagent")
+           "s6/miagent/finish", "busybox/S45miagent", "deb/postinst", "deb/prerm", "dist.sh")
 
 
 def text_of(name: str) -> str:

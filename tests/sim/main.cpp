@@ -150,12 +150,20 @@ void Trouble() {
     case 6: g_server->greeting = Draw(2) == 0 ? SimGreeting::kRefuse : SimGreeting::kSilent; break;
     case 7: g_world.space_left = Draw(3000); break;
     case 8: SimWallStep(g_world, Seconds((int64_t{Draw(100)} - 50) * 365 * 86400)); break;
-    case 9:
-      SimFail(g_world, Draw(2) == 0 ? Verb::kFileRename : Verb::kFileWrite, EIO, Draw(3),
-              Draw(3) + 1);
+    case 9: {
+      // Each draw a statement of its own: compilers differ in which argument they look at first.
+      const Verb verb = Draw(2) == 0 ? Verb::kFileRename : Verb::kFileWrite;
+      const uint32_t good_count = Draw(3);
+      SimFail(g_world, verb, EIO, good_count, Draw(3) + 1);
       break;
+    }
     case 10: Restart(); break;
-    case 11: g_imds.piece_size = Draw(2) * (Draw(300) + 1); break;
+    case 11: {
+      const bool is_whole = Draw(2) == 0;
+      const uint32_t size = Draw(300) + 1;
+      g_imds.piece_size = is_whole ? 0 : size;
+      break;
+    }
     case 12:
       g_hook->exit_code = static_cast<uint8_t>(Draw(3));
       g_hook->runs = Milliseconds(Draw(3) == 0 ? kTimeMax : int64_t{Draw(20000)} + 1);

@@ -57,7 +57,6 @@ TEST_CASE("options: a bad value is the command line's fault, and its option is n
       {&TokenOptions::resource, long_value.c_str(), "--resource: longer than '512' bytes"},
       {&TokenOptions::cloud, "mars", "--cloud: expected 'public|usgov|china'"},
       {&TokenOptions::source, "moon", "--source: there is no source 'moon'"},
-      {&TokenOptions::source, "azure-ml", "--source: this build has no source 'azure-ml'"},
       {&TokenOptions::client_id, "x", "--client-id: expected a GUID"},
       {&TokenOptions::object_id, "x", "--object-id: expected a GUID"},
       {&TokenOptions::mi_res_id, "x", "--mi-res-id: expected the identity's resource id"},
@@ -111,11 +110,26 @@ TEST_CASE("options: what isn't the command line's fault is the configuration's")
 
   environment = {};
   environment.identity_endpoint = "http://127.0.0.1/";
-  environment.identity_header = "secret";
+  environment.identity_header = "a secret";
   const ReadConfig source = ReadOptions(options, environment);
   CHECK(source.status.fault == Fault::kConfig);
-  CHECK(source.All().find("0: --source: the environment asks for 'app-service'") == 0);
+  CHECK(source.All().find("0: IDENTITY_HEADER: has a blank or another byte") == 0);
   CHECK(source.All().find("secret") == std::string::npos);
+
+  options.source = "app-service-2017";
+  const ReadConfig unset = ReadOptions(options, environment);
+  CHECK(unset.status.fault == Fault::kConfig);
+  CHECK(unset.All().find("0: MSI_SECRET: is unset: this source needs it") == 0);
+}
+
+TEST_CASE("options: a selector that the source doesn't take is the command line's fault") {
+  TokenOptions options;
+  options.resource = "arm";
+  options.source = "cloud-shell";
+  options.client_id = kGuid;
+  const ReadConfig read = ReadOptions(options);
+  CHECK(read.status.fault == Fault::kCommandLine);
+  CHECK(read.All().find("0: --client-id: the source 'cloud-shell' has one identity") == 0);
 }
 
 }  // namespace

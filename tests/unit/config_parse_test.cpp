@@ -220,7 +220,7 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[agent]\nstatus_file=/f", 6, "status_file: another file has this path: '/f'"},
       {"$[agent]\nmetrics_file=/f", 6, "metrics_file: another file has this path: '/f'"},
       {"$[agent]\nstatus_file=/s\nmetrics_file=/s", 6, "status_file: another file has this path"},
-      {"$[agent]\nca_file=/etc/ca", 6, "ca_file: this build doesn't have it"},
+      {"$[agent]\nca_file=/etc/ca", 6, "ca_file: needs TLS, which this build doesn't have"},
       {"$[agent]\non_refresh=x", 6, "on_refresh: expected none, restart, or signal and a name"},
       {"$[agent]\non_refresh=signal", 6, "on_refresh: expected none, restart, or signal"},
       {"$[agent]\non_refresh=signal 1", 6, "on_refresh: expected none, restart, or signal"},
@@ -233,7 +233,7 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[token x]\nresource=https://\xC3\xA9", 6, "resource: a resource has no blanks"},
       {"[agent]\ncloud=china\n[token t]\nresource=graph\n[file /f]\ntoken=t", 4,
        "resource: this cloud has no such service"},
-      {"$[token x]\nresource=arm\nsource=azure-arc", 7, "this build has no source 'azure-arc'"},
+      {"$[token x]\nresource=arm\nsource=app-service", 5, "IDENTITY_HEADER: is unset: this source"},
       {"$[token x]\nresource=arm\nsource=moon", 7, "there is no source 'moon'"},
       {"$[token x]\nresource=arm\nendpoint=127.0.0.1", 7, "endpoint: has no scheme"},
       {"$[token x]\nresource=arm\nendpoint=https://127.0.0.1/", 7, "endpoint: needs TLS"},
@@ -469,19 +469,60 @@ TEST_CASE("config: a text over the limit, and values that fill the arena") {
   CHECK(full.problems[0].text.find("kConfigSizeMax") != std::string::npos);
 }
 
-TEST_CASE("config: `auto` finds the source, and names one that this build lacks") {
+TEST_CASE("config: `auto` finds the source; one by name is not looked for") {
   const char* const text = "[token t]\nresource=arm\n[file /f]\ntoken=t\n";
   SourceEnvironment environment;
   environment.msi_endpoint = "http://127.0.0.1/msi";
   const ReadConfig read = ReadText(text, environment);
-  REQUIRE(read.problems.size() == 1);
-  CHECK(read.problems[0].line == 1);
-  CHECK(read.problems[0].text.find("source: the environment asks for 'cloud-shell'") == 0);
+  REQUIRE_MESSAGE(read.status.ok(), read.All());
+  CHECK(read.config->tokens[0].source == SourceId::kCloudShell);
+  CHECK(read.config->tokens[0].endpoint.path == "/msi");
   const std::string named = "[token t]\nresource=arm\nsource=imds\n[file /f]\ntoken=t\n";
-  CHECK(ReadText(named, environment).status.ok());
-  // Told once, whatever the number of tokens.
-  CHECK(ReadText(std::string("[token u]\nresource=arm\n") + text, environment).problems.size() ==
-        1);
+  CHECK(ReadText(named, environment).config->tokens[0].source == SourceId::kImds);
+  // A problem of the environment is told once, whatever the number of tokens.
+  environment.msi_endpoint = "127.0.0.1/msi";
+  const ReadConfig bad = ReadText(std::string("[token u]\nresource=arm\n") + text, environment);
+  REQUIRE(bad.problems.size() == 1);
+  CHECK(bad.problems[0].text.find("MSI_ENDPOINT: has no scheme") == 0);
+}
+
+TEST_CASE("config: a selector that the source doesn't take is refused, with its line") {
+  struct Row {
+    const char* source;
+    const char* key;
+    const char* part;  // null: taken
+  };
+  const Row rows[] = {
+      {"imds", "client_id", nullptr},
+      {"imds", "object_id", nullptr},
+      {"imds", "mi_res_id", nullptr},
+      {"azure-arc", "object_id", nullptr},
+      {"vm-extension", "client_id", nullptr},
+      {"cloud-shell", "client_id", "the source 'cloud-shell' has one identity and takes no"},
+      {"cloud-shell", "object_id", "the source 'cloud-shell' has one identity and takes no"},
+      {"cloud-shell", "mi_res_id", "the source 'cloud-shell' has one identity and takes no"},
+      {"vm-extension", "object_id",
+       "the source 'vm-extension' takes no other selector than client_id"},
+      {"vm-extension", "mi_res_id",
+       "the source 'vm-extension' takes no other selector than client_id"},
+  };
+  for (const Row& row : rows) {
+    const std::string value = row.key == std::string("mi_res_id")
+                                  ? "/subscriptions/s"
+                                  : "11111111-2222-3333-4444-555555555555";
+    const ReadConfig read = ReadText(std::string("[token t]\nresource=arm\n") + row.key + "=" +
+                                     value + "\nsource=" + row.source + "\n[file /f]\ntoken=t\n");
+    CAPTURE(row.source);
+    CAPTURE(row.key);
+    if (row.part == nullptr) {
+      CHECK_MESSAGE(read.status.ok(), read.All());
+      continue;
+    }
+    REQUIRE(read.problems.size() == 1);
+    CHECK(read.problems[0].line == 3);
+    CHECK(read.problems[0].text.find(std::string(row.key) + ": " + row.part) == 0);
+    CHECK(read.status.fault == Fault::kConfig);
+  }
 }
 
 TEST_CASE("config: a bad variable is named") {

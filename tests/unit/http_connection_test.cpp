@@ -1,12 +1,14 @@
 // The connection on the simulated platform: what it does in time, and how few verbs it needs.
 #include "agent/http/connection.h"
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/limits.h"
 #include "doctest.h"
+#include "platform/sim/name_server.h"
 #include "platform/sim/server.h"
 #include "platform/sim/world.h"
 #include "tests/unit/stops.h"
@@ -112,7 +114,8 @@ struct World {
     for (int turn = 0; !state.finished; ++turn) {
       REQUIRE(turn < 10000);
       Event events[kEventCountMax];
-      const size_t count = Wait(*platform, connection.deadline, events, kEventCountMax);
+      const size_t count =
+          Wait(*platform, ExchangeNextDeadline(connection), events, kEventCountMax);
       for (size_t index = 0; index < count && !state.finished; ++index) {
         state = ExchangeOnEvent(connection, *platform, events[index]);
       }
@@ -123,11 +126,22 @@ struct World {
     return state;
   }
 
+  ExchangePlan Plan(Instant deadline) {
+    ExchangePlan plan;
+    plan.address = address;
+    plan.request[0] = {request.data(), request.size()};
+    plan.request_part_count = 1;
+    plan.slot = {slot.get(), kSlotSize};
+    plan.deadline = deadline;
+    return plan;
+  }
+
+  ExchangeState Begin(const ExchangePlan& plan) {
+    return ExchangeBegin(connection, *platform, plan);
+  }
+
   Status Exchange(Duration timeout = Seconds(10)) {
-    const Instant deadline = ClockBoot(*platform) + timeout;
-    return Turn(ExchangeBegin(connection, *platform, address, request, {slot.get(), kSlotSize},
-                              deadline))
-        .status;
+    return Turn(Begin(Plan(ClockBoot(*platform) + timeout))).status;
   }
 
   // Lets events come while no exchange is under way.
@@ -161,6 +175,23 @@ TEST_CASE("an exchange, and the next on the kept connection") {
   CHECK(world.connection.is_reused);
   CHECK(world.server->connection_count == 1);
   CHECK(world.server->request_count == 2);
+}
+
+TEST_CASE("without a TLS engine, nothing is sent to an endpoint that needs one") {
+  World world({Good});
+  TlsTrust trust;
+  REQUIRE(TlsTrustBundle("host", "", &trust));
+  ExchangePlan plan = world.Plan(kInstantNever);
+  plan.trust = &trust;
+  const ExchangeState state = world.Begin(plan);
+  CHECK(state.finished);
+  CHECK(state.status.fault == Fault::kTlsMissing);
+  CHECK(world.Count(Verb::kSocketWrite) == 0);
+  CHECK(world.connection.phase == ConnectionPhase::kClosed);
+  // A connection that was kept in plain isn't taken for a trusted one.
+  REQUIRE(world.Exchange().ok());
+  CHECK(world.Begin(plan).status.fault == Fault::kTlsMissing);
+  CHECK(world.server->request_count == 1);
 }
 
 TEST_CASE("few verbs for a small answer") {
@@ -370,9 +401,7 @@ TEST_CASE("events that are not this exchange's, and spurious ones, change nothin
   event.socket.handle = 77;
   CHECK_FALSE(ExchangeOnEvent(world.connection, *world.platform, event).finished);
   CHECK_FALSE(ExchangeOnDeadline(world.connection, *world.platform, {INT64_MAX}).finished);
-  ExchangeState state =
-      ExchangeBegin(world.connection, *world.platform, world.address, world.request,
-                    {world.slot.get(), kSlotSize}, Instant{} + Seconds(10));
+  const ExchangeState state = world.Begin(world.Plan(Instant{} + Seconds(10)));
   REQUIRE_FALSE(state.finished);
   const ConnectionPhase phase = world.connection.phase;
   CHECK_FALSE(ExchangeOnEvent(world.connection, *world.platform, event).finished);
@@ -381,6 +410,159 @@ TEST_CASE("events that are not this exchange's, and spurious ones, change nothin
   event.socket = world.connection.socket;  // nothing is there yet
   CHECK_FALSE(ExchangeOnEvent(world.connection, *world.platform, event).finished);
   REQUIRE(world.Turn({}).status.ok());
+}
+
+// ---- a server with a name -------------------------------------------------------------------
+
+constexpr const char* kName = "vault.example.com";
+
+struct NamedWorld : World {
+  std::unique_ptr<SimNameServer> names{new SimNameServer};
+
+  explicit NamedWorld(std::vector<SimAnswering> scenes) : World(std::move(scenes)) {
+    SimFileAdd(*platform, "/etc/resolv.conf", "nameserver 10.0.0.53\n", 0644);
+    SimNameServerAdd(*platform, *names, SimAddress(10, 0, 0, 53, 0));
+  }
+
+  ExchangePlan NamedPlan(std::string_view name = kName) {
+    ExchangePlan plan = Plan(ClockBoot(*platform) + Seconds(10));
+    plan.host = name;
+    plan.port = 80;
+    return plan;
+  }
+};
+
+TEST_CASE("a server's name is looked up, and kept with the connection") {
+  NamedWorld world({Good});
+  SimNameAddressAdd(*world.names, kName, world.address);
+  SimNameAddressAdd(*world.names, "other.example.com", world.address);
+  REQUIRE(world.Turn(world.Begin(world.NamedPlan())).status.ok());
+  CHECK(world.Body() == "{\"a\":12}");
+  const uint32_t query_count = world.names->query_count;
+  REQUIRE(world.Turn(world.Begin(world.NamedPlan())).status.ok());
+  CHECK(world.connection.is_reused);
+  CHECK(world.names->query_count == query_count);
+  // Neither the same address under another name, nor as a number, is the same server.
+  REQUIRE(world.Turn(world.Begin(world.NamedPlan("other.example.com"))).status.ok());
+  CHECK_FALSE(world.connection.is_reused);
+  REQUIRE(world.Exchange().ok());
+  CHECK_FALSE(world.connection.is_reused);
+  CHECK(world.connection.opened_count == 3);
+}
+
+TEST_CASE("a name's addresses are tried one after the other") {
+  NamedWorld world({Good});
+  SimNameAddressAdd(*world.names, kName, SimAddress(10, 9, 9, 9, 0));  // nobody is there
+  SimNameAddressAdd(*world.names, kName, world.address);
+  REQUIRE(world.Turn(world.Begin(world.NamedPlan())).status.ok());
+  CHECK(world.connection.address_index == 1);
+  CHECK(world.server->request_count == 1);
+}
+
+TEST_CASE("where no address connects, the name is looked up anew the next time") {
+  NamedWorld world({Good});
+  SimNameAddressAdd(*world.names, kName, SimAddress(10, 9, 9, 9, 0));
+  const ExchangeState state = world.Turn(world.Begin(world.NamedPlan()));
+  CHECK(state.status.fault == Fault::kConnectFailed);
+  CHECK(world.platform->open_handle_count == 0);
+  const uint32_t query_count = world.names->query_count;
+  SimNameAddressAdd(*world.names, kName, world.address);
+  REQUIRE(world.Turn(world.Begin(world.NamedPlan())).status.ok());
+  CHECK(world.names->query_count > query_count);
+}
+
+TEST_CASE("a name that nobody knows, and a name server that is silent") {
+  NamedWorld world({Good});
+  CHECK(world.Turn(world.Begin(world.NamedPlan())).status.fault == Fault::kNameUnknown);
+  CHECK(world.connection.phase == ConnectionPhase::kClosed);
+  world.names->fault = SimNameFault::kSilence;
+  const Instant begun_at = ClockBoot(*world.platform);
+  CHECK_FALSE(world.Turn(world.Begin(world.NamedPlan())).status.ok());
+  CHECK(ClockBoot(*world.platform) <= begun_at + Seconds(10));
+  // Closed while it searches, it leaves nothing open.
+  world.Begin(world.NamedPlan());
+  ConnectionClose(world.connection, *world.platform);
+  CHECK(world.platform->open_handle_count == 0);
+}
+
+// ---- requests in parts, answers in pieces ---------------------------------------------------
+
+TEST_CASE("a request in parts arrives as one, however little is taken at a time") {
+  static std::string arrived;
+  const auto echo = [](void*, SimExchange& exchange) {
+    arrived = std::string(exchange.request);
+    SimSend(exchange, kGoodAnswer);
+  };
+  World world({echo});
+  const std::string body(9000, 'b');
+  const std::string head = "POST / HTTP/1.1\r\nContent-Length: 9000\r\nAuthorization: Bearer ";
+  ExchangePlan plan = world.Plan(Instant{} + Seconds(10));
+  plan.request[0] = {head.data(), head.size()};
+  plan.request[1] = {"token", 5};
+  plan.request[2] = {"\r\n\r\n", 4};
+  plan.request[3] = {body.data(), body.size()};
+  plan.request_part_count = 4;
+  REQUIRE(world.Turn(world.Begin(plan)).status.ok());
+  CHECK(arrived == head + "token\r\n\r\n" + body);
+}
+
+struct Taken {
+  std::string bytes;
+  Status answer;
+};
+
+BodySink SinkOf(Taken& taken) {
+  return {&taken, [](void* context, std::string_view piece) {
+            static_cast<Taken*>(context)->bytes += piece;
+            return static_cast<Taken*>(context)->answer;
+          }};
+}
+
+TEST_CASE("a body of any size goes to the sink, in the room of one slot") {
+  for (const bool is_chunked : {false, true}) {
+    CAPTURE(is_chunked);
+    static std::string answer;
+    const std::string piece(60000, 'p');
+    answer = is_chunked ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nea60\r\n" + piece +
+                              "\r\n9c40\r\n" + std::string(40000, 'q') + "\r\n0\r\n\r\n"
+                        : "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + piece +
+                              std::string(40000, 'q');
+    World world({[](void*, SimExchange& exchange) { SimSend(exchange, answer); }});
+    Taken taken;
+    ExchangePlan plan = world.Plan(Instant{} + Seconds(10));
+    plan.sink = SinkOf(taken);
+    REQUIRE(world.Turn(world.Begin(plan)).status.ok());
+    CHECK(taken.bytes == piece + std::string(40000, 'q'));
+    CHECK(world.connection.reader.touched_size <= kSlotSize);
+    CHECK(world.connection.phase == ConnectionPhase::kKept);
+  }
+}
+
+TEST_CASE("a sink that takes no more ends the exchange; an error's body stays in the slot") {
+  World world({Good, [](void*, SimExchange& exchange) {
+                 SimSend(exchange, "HTTP/1.1 404 No\r\nContent-Length: 5\r\n\r\nerror");
+               }});
+  Taken taken;
+  taken.answer = {Fault::kOutputWrite, EPIPE};
+  ExchangePlan plan = world.Plan(Instant{} + Seconds(10));
+  plan.sink = SinkOf(taken);
+  CHECK(world.Turn(world.Begin(plan)).status.fault == Fault::kOutputWrite);
+  CHECK(world.platform->open_handle_count == 0);
+  taken = Taken{};
+  REQUIRE(world.Turn(world.Begin(plan)).status.ok());
+  CHECK(world.Body() == "error");
+  CHECK(taken.bytes.empty());
+}
+
+TEST_CASE("the answer to a HEAD has a length and no body") {
+  World world({[](void*, SimExchange& exchange) {
+    SimSend(exchange, "HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n");
+  }});
+  ExchangePlan plan = world.Plan(Instant{} + Seconds(10));
+  plan.is_head_only = true;
+  REQUIRE(world.Turn(world.Begin(plan)).status.ok());
+  CHECK(world.Body().empty());
+  CHECK(world.connection.phase == ConnectionPhase::kKept);
 }
 
 TEST_CASE("every verb may fail, and no socket is left open") {
@@ -406,10 +588,8 @@ TEST_CASE("every verb may fail, and no socket is left open") {
 
 TEST_CASE("two exchanges at once are a mistake") {
   World world({Good});
-  ExchangeBegin(world.connection, *world.platform, world.address, world.request,
-                {world.slot.get(), kSlotSize}, Instant{} + Seconds(10));
-  CHECK_STOPS(ExchangeBegin(world.connection, *world.platform, world.address, world.request,
-                            {world.slot.get(), kSlotSize}, Instant{} + Seconds(10)));
+  world.Begin(world.Plan(Instant{} + Seconds(10)));
+  CHECK_STOPS(world.Begin(world.Plan(Instant{} + Seconds(10))));
   REQUIRE(world.Turn({}).status.ok());
 }
 

@@ -24,6 +24,28 @@ TEST_CASE("a request is written byte for byte") {
         "\r\n");
 }
 
+TEST_CASE("a form: its size, and its fields encoded") {
+  char bytes[512];
+  TextWriter writer{bytes, sizeof(bytes)};
+  const FormField fields[] = {{"a", "x y&", "/.z"}, {"b", {}, {}}, {"c", "\xC3\xA9~", {}}};
+  RequestBegin(writer, "POST", "/p");
+  RequestHost(writer, "h");
+  RequestForm(writer, fields, 3);
+  CHECK(writer.text() ==
+        "POST /p HTTP/1.1\r\nHost: h\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        "Content-Length: 28\r\n\r\n"
+        "a=x%20y%26%2F.z&b=&c=%C3%A9~");
+}
+
+TEST_CASE("credentials are written as they are, and none that ends its line") {
+  char bytes[128];
+  TextWriter writer{bytes, sizeof(bytes)};
+  RequestCredentials(writer, "Basic ", {"a b/+=", 6});
+  CHECK(writer.text() == "Authorization: Basic a b/+=\r\n");
+  CHECK_STOPS(RequestCredentials(writer, "Basic ", {"a\nb", 3}));
+}
+
 TEST_CASE("a path that has a query is added to") {
   char bytes[128];
   TextWriter writer{bytes, sizeof(bytes)};

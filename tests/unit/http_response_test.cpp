@@ -46,6 +46,25 @@ std::string Chunked(std::string_view body, size_t chunk_size) {
   return bytes + "0\r\n\r\n";
 }
 
+TEST_CASE("a challenge is kept of a 401 alone, the first, without blanks, however it was cut") {
+  const std::string headers =
+      " HTTP\r\nX: y\r\nwww-AUTHENTICATE: \t Basic realm=/a b \r\n"
+      "WWW-Authenticate: Other\r\nContent-Length: 0\r\n\r\n";
+  for (const char* status : {"401", "200", "403", "407"}) {
+    for (const size_t piece_size : {size_t{1}, size_t{7}, SIZE_MAX}) {
+      World world;
+      REQUIRE(world
+                  .Feed("HTTP/1.1 100 Continue\r\nWWW-Authenticate: Early\r\n\r\nHTTP/1.1 " +
+                            std::string(status) + headers,
+                        piece_size)
+                  .ok());
+      REQUIRE(world.reader.complete);
+      const std::string_view kept = ResponseText(world.reader, world.reader.www_authenticate);
+      CHECK(kept == (std::string(status) == "401" ? "Basic realm=/a b" : ""));
+    }
+  }
+}
+
 TEST_CASE("a body with a length stays where it was received") {
   const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n";
   const std::string body(20000, 'b');

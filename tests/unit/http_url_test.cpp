@@ -1,3 +1,4 @@
+#include "agent/base/address.h"
 #include "agent/http/url.h"
 
 #include <string>

@@ -149,7 +149,10 @@ TEST_CASE("no usable expiry") {
                               R"("expires_on":"-1750000060")",
                               R"("expires_on":253402300800)",
                               R"("expires_on":"18446744073709551676")",
-                              R"("expires_on":"06/19/2019 23:42:01 +00:00")",
+                              R"("expires_on":"soon")",
+                              R"("expires_on":"19/06/2025 23:42:01 +00:00")",
+                              R"("expires_on":["06/19/2025 23:42:01 +00:00"])",
+                              R"("expires_in":"06/19/2025 23:42:01 +00:00")",
                               R"("expires_on":-1,"expires_in":0)",
                               R"("not_before":1750000000)",
                               R"("refresh_in":60)",
@@ -183,7 +186,20 @@ TEST_CASE("of two fields one may be unusable") {
   CHECK(RemainingS(R"("expires_on":1750000060,"expires_in":0)") == 60);
   CHECK(RemainingS(R"("expires_on":1750000060,"expires_in":-5)") == 60);
   CHECK(RemainingS(R"("expires_on":1750000060,"expires_in":"x","not_before":"y")") == 60);
-  const World world(Body(R"("expires_on":"06/19/2019 23:42:01 +00:00","expires_in":"60")"));
+  const World world(Body(R"("expires_on":"19/06/2019 23:42:01 +00:00","expires_in":"60")"));
+  CHECK(world.answer.expires_at_wall.unix_s == kNow + 60);
+}
+
+TEST_CASE("expires_on may be a date") {
+  CHECK(RemainingS(R"("expires_on":"06/15/2025 15:07:40 +00:00")") == 60);
+  CHECK(RemainingS(R"("expires_on":"6\/15\/2025 3:07:40 PM +00:00")") == 60);
+  CHECK(RemainingS(R"("expires_on":"2025-06-15T15:07:40Z")") == 60);
+  CHECK(RemainingS(R"("expires_on":"2025-06-15 15:07:40")") == 60);
+  CHECK(RemainingS(R"("expires_on":"Sun, 15 Jun 2025 15:07:40 GMT")") == 60);
+  CHECK(RemainingS(R"("expires_on":"2025-06-15T15:07:40Z","expires_in":50)") == 50);
+  CHECK(RemainingS(R"("expires_on":"2025-06-15T15:07:40Z","not_before":1750000020)") == 40);
+  CHECK(RemainingS(R"("expires_on":"2019-06-15T15:07:40Z")") == 0);  // expired
+  const World world(Body(R"("expires_on":"2025-06-15T15:07:40Z")"));
   CHECK(world.answer.expires_at_wall.unix_s == kNow + 60);
 }
 

@@ -7,14 +7,7 @@ namespace miagent {
 namespace {
 
 std::string Detected(const SourceEnvironment& environment) {
-  SourceId id = SourceId::kCount;
-  const char* missing = SourceDetect(environment, &id);
-  if (missing != nullptr) {
-    CHECK(id == SourceId::kCount);
-    CHECK(SourceIsKnown(missing));
-    return missing;
-  }
-  return std::string(SourceLookUp(id).name);
+  return std::string(SourceLookUp(SourceDetect(environment)).name);
 }
 
 TEST_CASE("nothing set: IMDS") { CHECK(Detected({}) == "imds"); }
@@ -101,24 +94,49 @@ TEST_CASE("traps") {
   CHECK(Detected(e) == "imds");
 }
 
+TEST_CASE("the vm-extension and app-service-2017 are never detected") {
+  for (uint32_t bits = 0; bits < 1024; ++bits) {
+    const auto value = [&](uint32_t bit) { return (bits >> bit & 1) != 0 ? "v" : ""; };
+    SourceEnvironment e;
+    e.identity_endpoint = value(0);
+    e.identity_header = value(1);
+    e.identity_server_thumbprint = value(2);
+    e.imds_endpoint = value(3);
+    e.msi_endpoint = value(4);
+    e.msi_secret = value(5);
+    e.federated_token_file = value(6);
+    e.client_id = value(7);
+    e.tenant_id = value(8);
+    e.has_arc_agent = (bits >> 9 & 1) != 0;
+    const bool is_federated = (bits >> 6 & 7) == 7;
+    const bool has_identity = (bits & 3) == 3;
+    const char* expected = "imds";
+    if ((bits & 9) == 9 || e.has_arc_agent) expected = "azure-arc";
+    if ((bits & 16) != 0) expected = (bits & 32) != 0 ? "azure-ml" : "cloud-shell";
+    if (has_identity) expected = (bits & 4) != 0 ? "service-fabric" : "app-service";
+    if (is_federated) expected = "workload-identity";
+    CAPTURE(bits);
+    REQUIRE(Detected(e) == expected);
+  }
+}
+
 TEST_CASE("names of sources") {
   SourceId id = SourceId::kCount;
-  CHECK(SourceFind("imds", &id));
-  CHECK(id == SourceId::kImds);
-  for (const char* name : {"cloud-shell", "vm-extension", "app-service", "app-service-2017",
-                           "azure-ml", "azure-arc", "service-fabric", "workload-identity"}) {
-    CAPTURE(name);
-    CHECK_FALSE(SourceFind(name, &id));
-    CHECK(SourceIsKnown(name));
+  const char* const names[] = {"imds",        "cloud-shell",      "vm-extension",
+                               "app-service", "app-service-2017", "azure-ml",
+                               "azure-arc",   "service-fabric",   "workload-identity"};
+  static_assert(sizeof(names) / sizeof(names[0]) == static_cast<size_t>(SourceId::kCount));
+  for (uint32_t index = 0; index < static_cast<uint32_t>(SourceId::kCount); ++index) {
+    CAPTURE(names[index]);
+    CHECK(SourceFind(names[index], &id));
+    CHECK(id == static_cast<SourceId>(index));
+    CHECK(std::string(SourceLookUp(id).name) == names[index]);
   }
-  for (const char* name : {"", " ", "auto", "imds", "app", "app-service-20", "service", "azure",
+  for (const char* name : {"", " ", "auto", "app", "app-service-20", "service", "azure",
                            "azure-ml azure-arc", "IMDS", "cloud-shell ", "identity"}) {
     CAPTURE(name);
-    CHECK_FALSE(SourceIsKnown(name));
+    CHECK_FALSE(SourceFind(name, &id));
   }
-  CHECK_FALSE(SourceFind("", &id));
-  CHECK_FALSE(SourceFind("auto", &id));
-  CHECK_FALSE(SourceFind("IMDS", &id));
 }
 
 }  // namespace

@@ -9,8 +9,6 @@
 namespace miagent {
 namespace {
 
-const SourceOps& Imds() { return SourceLookUp(SourceId::kImds); }
-
 struct Resolved {
   std::string problem;
   std::string culprit;
@@ -24,7 +22,8 @@ Resolved Resolve(std::string_view configured, std::string_view pod_identity_host
   environment.pod_identity_authority_host = pod_identity_host;
   Endpoint endpoint;
   const char* culprit = nullptr;
-  const char* problem = Imds().resolve(configured, environment, &endpoint, &culprit);
+  const char* problem =
+      SourceResolve(SourceId::kImds, {configured, {}}, environment, &endpoint, &culprit);
   Resolved resolved;
   if (problem != nullptr) {
     REQUIRE(culprit != nullptr);
@@ -78,9 +77,7 @@ TEST_CASE("AZURE_POD_IDENTITY_AUTHORITY_HOST replaces scheme and host, and keeps
 
 TEST_CASE("what this build can't reach is said") {
   CHECK(Resolve("https://127.0.0.1").problem == "needs TLS, which this build doesn't have");
-  CHECK(Resolve("http://imds.internal/").problem ==
-        "needs DNS, which this build doesn't have; give a numeric address");
-  CHECK(Resolve("http://imds.internal/").culprit == "endpoint");
+  CHECK(Resolve("http://imds.internal/").problem.empty());
   CHECK(Resolve("127.0.0.1").problem == "has no scheme: begin it with http://");
   CHECK(Resolve("http://127.0.0.1/a b").culprit == "endpoint");
   CHECK_FALSE(Resolve("http://127.0.0.1/a b").problem.empty());
@@ -91,10 +88,11 @@ std::string Request(const TokenQuery& query, std::string_view configured = {}) {
   SourceEnvironment environment;
   Endpoint endpoint;
   const char* culprit = nullptr;
-  REQUIRE(Imds().resolve(configured, environment, &endpoint, &culprit) == nullptr);
+  REQUIRE(SourceResolve(SourceId::kImds, {configured, {}}, environment, &endpoint, &culprit) ==
+          nullptr);
   static char bytes[kRequestSizeMax];
   TextWriter writer{bytes, sizeof(bytes)};
-  Imds().write_request(endpoint, query, writer);
+  SourceWrite(SourceId::kImds, endpoint, query, writer);
   CHECK_FALSE(writer.overflowed);
   return std::string(writer.text());
 }

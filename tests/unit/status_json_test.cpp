@@ -31,6 +31,7 @@ StatusReport ReportOf(Rows& rows) {
   StatusReport report;
   report.agent.version = "0.1.0";
   report.agent.boot_id = "11111111-2222-3333-4444-555555555555";
+  report.agent.tls_peak_size = 41000;
   report.agent.pid = 1234;
   report.agent.started_at_wall = {1750000000};
   report.agent.written_at_wall = {1750000100};
@@ -114,7 +115,7 @@ constexpr const char* kGolden =
     R"({"schema":1,)" "\n"
     R"("agent":{"version":"0.1.0","pid":1234,"state":"running","started_at":1750000000,)"
     R"("written_at":1750000100,"written_boot_ms":160000,)"
-    R"("boot_id":"11111111-2222-3333-4444-555555555555"},)" "\n"
+    R"("boot_id":"11111111-2222-3333-4444-555555555555","tls_peak_bytes":41000},)" "\n"
     R"("tokens":[)" "\n"
     R"({"name":"storage","source":"imds","resource":"https://storage.azure.com/",)"
     R"("identity":{"client_id":"99999999-2222-3333-4444-555555555555"},"state":"fresh",)"

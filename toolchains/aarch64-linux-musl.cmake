@@ -1,0 +1,6 @@
+set(MIAGENT_PROCESSOR aarch64)
+set(MIAGENT_DEBIAN_NAME arm64)
+set(MIAGENT_GNU_TRIPLE aarch64-linux-gnu)
+set(MIAGENT_MUSL_TRIPLE aarch64-linux-musl)
+set(MIAGENT_MACHINE_FLAGS -mno-outline-atomics)
+include(${CMAKE_CURRENT_LIST_DIR}/musl-clang.cmake)

@@ -1,0 +1,6 @@
+set(MIAGENT_PROCESSOR armv7l)
+set(MIAGENT_DEBIAN_NAME armhf)
+set(MIAGENT_GNU_TRIPLE arm-linux-gnueabihf)
+set(MIAGENT_MUSL_TRIPLE armv7-linux-musleabihf)
+set(MIAGENT_MACHINE_FLAGS -march=armv7-a -mfpu=vfpv3-d16 -mthumb)
+include(${CMAKE_CURRENT_LIST_DIR}/musl-clang.cmake)

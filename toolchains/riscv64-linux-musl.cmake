@@ -1,0 +1,6 @@
+set(MIAGENT_PROCESSOR riscv64)
+set(MIAGENT_DEBIAN_NAME riscv64)
+set(MIAGENT_GNU_TRIPLE riscv64-linux-gnu)
+set(MIAGENT_MUSL_TRIPLE riscv64-linux-musl)
+set(MIAGENT_MACHINE_FLAGS -march=rv64gc -mabi=lp64d)
+include(${CMAKE_CURRENT_LIST_DIR}/musl-clang.cmake)
