@@ -13,8 +13,8 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all run test check sim torture size format clean help test-clients product tests setup-% \
-  cross cross-product cross-test cross-check dist
+.PHONY: all run test check sim bench torture fuzz planted size format clean help test-clients \
+  product tests setup-% cross cross-product cross-test cross-check dist
 
 all: setup-build product ## build build/miagent (installs and fetches what is missing, once)
 
@@ -35,8 +35,22 @@ YEARS ?= 10
 sim: setup-build product ## live YEARS years of faults drawn from SEED, on a simulated machine
 	@$(BUILD)/miagent-sim $(SEED) $(YEARS)
 
+# QUICK=1: a minute, rough, into $(BUILD)/bench/results. WITH=az: installs azure-cli to compare with.
+bench: setup-bench product ## measure miagent beside the least possible and what users run instead
+	@$(PYTHON) tests/bench/bench.py --product $(BUILD) $(if $(QUICK),--quick) \
+	  $(addprefix --with ,$(WITH))
+
 torture: setup-test product ## fail every system call of the binary, cut every exchange (4 minutes)
 	@MIAGENT=$(BUILD)/miagent $(PYTHON) tests/torture/torture.py
+
+T ?= 60
+TARGETS ?=
+fuzz: setup-test product tests ## fuzz each of TARGETS (all) for T seconds, one after the other
+	@$(PYTHON) tests/fuzz/fuzz.py --tests $(TESTS) --seconds $(T) $(TARGETS)
+
+FAULTS ?=
+planted: setup-test ## plant each of FAULTS (all) in a copy, and see that a test finds it (5 minutes)
+	@$(PYTHON) tests/planted/planted.py --build $(BUILD)/planted --jobs $(JOBS) $(FAULTS)
 
 size: setup-build product ## what the binary's bytes and memory go to
 	@$(call GATE,size) --report
@@ -68,8 +82,8 @@ cross-test: setup-cross setup-cross-test cross-product ## run those in qemu: sim
 cross-check: setup-cross ## build and pack those twice, in two folders: are they the same bytes?
 	@$(PYTHON) tests/cross/same_bytes.py $(TARGET)
 
-test-clients: setup-run ## real clients and a real service (npm: @azure/identity, Azurite) with the emulator
-	@$(PYTHON) tests/clients/run.py $(BUILD)/clients
+test-clients: setup-build setup-run product ## real clients and a real service (npm: @azure/identity, Azurite) with the emulator
+	@MIAGENT=$(abspath $(BUILD))/miagent $(PYTHON) tests/clients/run.py $(BUILD)/clients
 
 clean: ## remove what was built (downloads stay in ~/.cache/miagent)
 	@rm -rf $(BUILD)

@@ -1,6 +1,7 @@
 #include "agent/agent.h"
 
 #include "agent/base/check.h"
+#include "agent/call.h"
 #include "agent/notification.h"
 #include "agent/output.h"
 #include "agent/plan.h"
@@ -55,13 +56,16 @@ void AgeTokens(Agent& agent, Platform& platform) {
       token.is_stale_told = true;
       agent.output.has_news = true;
       ReportToken(agent, LogLevel::kWarning, "stale", index);
-      LogNumber(agent.line, "expires_in_s", (token.expires_at - agent.now).ms / 1000);
+      const bool is_secret = ConfigOf(agent).tokens[index].is_secret;
+      const Duration left = (is_secret ? token.attempt_at : token.expires_at) - agent.now;
+      LogNumber(agent.line, is_secret ? "retry_in_s" : "expires_in_s", left.ms / 1000);
       ReportSend(agent, platform);
     }
     if (token.expires_at > agent.now) continue;
     agent.output.has_news = true;
     ReportToken(agent, LogLevel::kError, "expired", index);
     ReportSend(agent, platform);
+    RequestForgetToken(agent, platform, index);
     const bool is_cleared = PublicationExpire(agent, platform, index);
     if (token.slot != kSlotNone) RingRetire(agent.ring, token.slot);
     token.slot = kSlotNone;
@@ -121,6 +125,7 @@ void WithdrawFiles(Agent& agent, Platform& platform) {
 
 void FinishCommand(Agent& agent, Platform& platform) {
   if (agent.mode == Mode::kGet && agent.tokens[0].failure.ok()) {
+    if (agent.command->id == CommandId::kCall) return CallBegin(agent, platform);
     const Status printed = PublicationPrint(agent, platform, 0);
     if (!printed.ok()) ReportFailure(agent, platform, "get", printed);
     Finish(agent, FaultLookUp(printed.fault).exit_code);
@@ -161,6 +166,8 @@ void OnTick(Agent& agent, Platform& platform) {
     SupervisorReloading(agent, platform);
     SupervisorReloaded(agent, PlanReload(agent, platform));
   }
+  if (agent.call.phase != CallPhase::kToken) CallOnTick(agent, platform);
+  if (agent.call.phase != CallPhase::kToken) return;
   RequestOnTick(agent, platform);
   AgeTokens(agent, platform);
   PublicationOnTick(agent, platform);
@@ -188,15 +195,20 @@ void SettleGoodFiles(Agent& agent, Platform& platform) {
     }
     agent.tokens[token].is_settled = is_good;
   }
+  for (uint32_t index = 0; index < config.token_count; ++index) {
+    const TokenConfig& secret = config.tokens[index];
+    if (!secret.is_secret || agent.tokens[index].is_settled) continue;
+    agent.tokens[secret.parent_index].is_settled = false;
+  }
 }
 
 }  // namespace
 
 void AgentStart(Agent& agent, Platform& platform, const Command& command) {
   agent.command = &command;
-  agent.mode = command.id == CommandId::kRun   ? Mode::kRun
-               : command.id == CommandId::kGet ? Mode::kGet
-                                               : Mode::kOnce;
+  agent.mode = command.id == CommandId::kRun                                     ? Mode::kRun
+               : command.id == CommandId::kGet || command.id == CommandId::kCall ? Mode::kGet
+                                                                                 : Mode::kOnce;
   const bool is_wrapper = command.id == CommandId::kExec;
   agent.now = ClockBoot(platform);
   agent.output.started_at = agent.now;
@@ -234,6 +246,10 @@ void AgentStart(Agent& agent, Platform& platform, const Command& command) {
     Finish(agent, FaultLookUp(loaded.fault).exit_code);
     return;
   }
+  if (command.id == CommandId::kCall) {
+    const Status prepared = CallPrepare(agent, platform);
+    if (!prepared.ok()) return Finish(agent, FaultLookUp(prepared.fault).exit_code);
+  }
   const Status opened = PlanOpenDirectories(agent, platform);
   if ((agent.mode == Mode::kRun || is_wrapper) && !opened.ok()) {
     Finish(agent, FaultLookUp(opened.fault).exit_code);
@@ -267,6 +283,8 @@ void AgentTurn(Agent& agent, Platform& platform) {
       OnSignal(agent, platform, events[index]);
     } else if (events[index].socket.handle == agent.hook.output.handle) {
       NotificationOnOutput(agent, platform);
+    } else if (agent.call.phase == CallPhase::kAsking) {
+      CallOnEvent(agent, platform, events[index]);
     } else {
       RequestOnEvent(agent, platform, events[index]);
     }
@@ -276,6 +294,7 @@ void AgentTurn(Agent& agent, Platform& platform) {
 
 Instant AgentNextDeadline(const Agent& agent) {
   const bool is_busy = agent.request.token_index != kTokenNone;
+  if (agent.call.phase == CallPhase::kAsking) return ExchangeNextDeadline(agent.connection);
   Instant next = Earliest(agent.command_deadline, agent.output.retry_at);
   next = Earliest(next, agent.wrapper.kill_at);
   if (agent.has_ended_child || agent.is_stopping) next = agent.now;
@@ -284,7 +303,8 @@ Instant AgentNextDeadline(const Agent& agent) {
   if (agent.hook.pid != 0) next = Earliest(next, agent.hook.deadline);
   for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
     const TokenState& token = agent.tokens[index];
-    const bool is_asked = agent.mode == Mode::kRun || !token.is_settled;
+    const bool is_asked =
+        (agent.mode == Mode::kRun || !token.is_settled) && !SecretIsWaiting(agent, index);
     if (is_asked && !is_busy) next = Earliest(next, token.attempt_at);
     if (!token.is_stale_told) next = Earliest(next, token.stale_at);
     next = Earliest(next, token.expires_at);
@@ -304,6 +324,7 @@ void AgentEnd(Agent& agent, Platform& platform) {
   HookAbandon(agent.hook, platform);
   RingClear(agent.ring);
   SecretWipe(agent.request.bytes, agent.request.touched_size);
+  SecretWipe(agent.call.data, agent.call.data_size);
 }
 
 }  // namespace miagent

@@ -19,6 +19,7 @@
 //   supervisor.cpp   readiness and watchdog, for an init system
 //   inspect.cpp      `status` and `wait`, which read them
 //   wrapper.cpp      `exec`: the program that has the tokens
+//   call.cpp         `call`: the request that the token is for (without TLS: call_none.cpp)
 #pragma once
 
 #include <cstdint>
@@ -53,6 +54,7 @@ struct TokenState {
   WallTime not_before_wall;
   bool has_not_before = false;
   bool is_forced = false;                // ask past the endpoint's own cache
+  bool is_rejected = false;              // a secret: its token was refused, and is asked anew
   bool is_settled = false;               // `once`, `get`: nothing more is to be done
   bool is_stale_told = false;
   bool is_published_anew = false;        // a file of it was written; for wrapper.h
@@ -122,6 +124,24 @@ struct WrapperState {
   Instant kill_at = kInstantNever;  // it was asked to end before, and has not
 };
 
+enum class CallPhase : uint8_t { kToken, kAsking, kOver };
+
+// `call`: the request to the resource.
+struct CallState {
+  CallPhase phase = CallPhase::kToken;
+  bool is_refused = false;            // a 401 came: the token is a second one, or is on its way
+  uint32_t slot = kSlotNone;          // where the answer comes
+  uint32_t refused_slot = kSlotNone;  // of the token that got the 401
+  Instant deadline = kInstantNever;   // --timeout
+  uint64_t streamed_size = 0;         // of the body, so far
+  Platform* platform = nullptr;       // for the body's sink
+  std::string_view body;              // of the request
+  uint32_t data_size = 0;
+  uint32_t claims_size = 0;           // that the 401 asked for: JSON
+  char claims[kClaimsSizeMax];
+  char data[kCallDataSizeMax];
+};
+
 // What the supervisor of this process was told (supervisor.h).
 struct SupervisorState {
   bool is_asked = false;             // somebody listens
@@ -171,6 +191,7 @@ struct Agent {
   Config configs[2];
   char config_text[kConfigSizeMax];
   Ring ring;
+  CallState call;
 };
 
 // The configuration in force.

@@ -60,17 +60,28 @@ inline constexpr size_t kSlotCount = kTokenCountMax + 1;  // every token live, o
 inline constexpr size_t kSecretHeaderSizeMax = 2048;  // App Service's is a GUID: 36
 inline constexpr size_t kKeySizeMax = 4096;  // of Azure Arc's key file, as the SDKs have it
 inline constexpr size_t kAssertionSizeMax = 8 * 1024;  // a service account's token: about 1 KB
+inline constexpr size_t kSecretSizeMax = 25 * 1024;  // Key Vault's own limit of a secret's value
+inline constexpr size_t kSecretNameSizeMax = 127;  // Key Vault's own
+inline constexpr size_t kSecretVersionSizeMax = 64;  // they have 32
 inline constexpr size_t kTenantSizeMax = 128;  // a GUID, or a domain's name
+inline constexpr size_t kClaimsSizeMax = 1024;  // of a claims challenge, decoded; seen: 120
 inline constexpr size_t kFileSecretSizeMax = kAssertionSizeMax;  // the larger of the two files'
 // Percent-encoding trebles a byte; 640 for the rest of the request line, the headers and the form.
 // One request has one secret at most.
 inline constexpr size_t kRequestSizeMax = 3 * (kResourceSizeMax + kIdentitySizeMax) +
                                           kEndpointSizeMax + kTenantSizeMax + 640 +
-                                          kFileSecretSizeMax;
+                                          kFileSecretSizeMax + 3 * kClaimsSizeMax;
 inline constexpr uint32_t kRequestPartCountMax = 4;  // a head around a token, and a body
 inline constexpr uint32_t kJsonTokenCountMax = 128;  // jsmn's work grows with the square of nesting
 inline constexpr size_t kErrorCodeSizeMax = 64;  // the longest documented has 25
 inline constexpr size_t kErrorDescriptionSizeMax = 256;  // what is shown of a description
+
+// ---- `call` ---------------------------------------------------------------------------------
+inline constexpr size_t kCallUrlSizeMax = 4096;  // ARM's $filter is long; its own limit is 8 KiB
+inline constexpr size_t kCallMethodSizeMax = 16;
+inline constexpr uint32_t kCallHeaderCountMax = 8;
+inline constexpr size_t kCallHeaderSizeMax = 1024;  // of one, with its name
+inline constexpr size_t kCallDataSizeMax = 256 * 1024;  // of a file or standard input
 
 // ---- notifications --------------------------------------------------------------------------
 inline constexpr size_t kHookLineSizeMax = 256;  // of a hook's output, as a log shows it
@@ -109,6 +120,10 @@ inline constexpr Duration kLogRepeatInterval = Seconds(3600);  // the same probl
 inline constexpr Duration kStaleMargin = Seconds(300);  // this close to expiry is stale
 inline constexpr Duration kRestartPatience = Seconds(10);  // from SIGTERM to SIGKILL
 inline constexpr uint32_t kTryCountMax = 5;  // `once`, `get`: then exit 75
+inline constexpr Duration kSecretRefreshMin = Seconds(60);  // of a Key Vault secret
+inline constexpr Duration kSecretRefreshMax = Seconds(24 * 3600);
+inline constexpr Duration kSecretRefreshDefault = Seconds(3600);
+inline constexpr Duration kSecretLife = Seconds(int64_t{10} * 365 * 86400);  // as good as for ever
 inline constexpr uint32_t kRefreshAtPercentMin = 10;
 inline constexpr uint32_t kRefreshAtPercentMax = 90;
 inline constexpr uint32_t kRefreshAtPercentDefault = 50;
@@ -120,6 +135,11 @@ static_assert(kSlotSize >= kHttpHeadSizeMax + kAnswerBodySizeMax, "an answer fit
 static_assert(kSlotCount > kTokenCountMax, "a free slot for the answer while all tokens live");
 static_assert(kFileSecretSizeMax >= kKeySizeMax && kFileSecretSizeMax >= kSecretHeaderSizeMax,
               "room for any secret");
+// The whole head, written where the request for the token was: that one is over.
+static_assert(kCallUrlSizeMax + kCallMethodSizeMax + kCallHeaderCountMax * kCallHeaderSizeMax +
+                      kHostSizeMax + 256 <=
+                  kRequestSizeMax,
+              "a head fits the memory of a request");
 static_assert(kRequestTimeoutDefault <= kRequestTimeoutMax, "the default is allowed");
 
 }  // namespace miagent

@@ -28,7 +28,7 @@ void VersionWrite(TextWriter& writer) {
   Append(writer, "miagent ");
   Append(writer, kVersion);
   Append(writer, "\nsources:");
-  for (uint32_t index = 0; index < static_cast<uint32_t>(SourceId::kCount); ++index) {
+  for (uint32_t index = 0; index < static_cast<uint32_t>(SourceId::kKeyVault); ++index) {
     Append(writer, ' ');
     Append(writer, SourceLookUp(static_cast<SourceId>(index)).name);
   }
@@ -82,6 +82,7 @@ uint8_t Main(uint32_t argument_count, const char* const* arguments) {
     case CommandId::kRun:
     case CommandId::kOnce:
     case CommandId::kExec:
+    case CommandId::kCall:
     case CommandId::kGet: return Work(command);
   }
   CHECK(false);

@@ -4,6 +4,7 @@
 #include "agent/cli/version.h"
 #include "agent/config/choice.h"
 #include "agent/report.h"
+#include "agent/request.h"
 #include "agent/status/status.h"
 #include "agent/tls/tls.h"
 
@@ -75,6 +76,7 @@ void TokenDescribe(void* context, uint32_t index, StatusToken* token) {
   }
   token->error =
       Describe({source.error, sizeof(source.error)}, state.failure, &agent.output.errors[index]);
+  if (state.failure.ok() && SecretIsWaiting(agent, index)) token->error = "waits for its token";
   token->condition = ConditionOf(state, agent.now);
   token->issued_at_wall = state.not_before_wall;
   token->expires_at_wall = state.expires_at_wall;

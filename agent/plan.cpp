@@ -192,19 +192,28 @@ Status Judge(Platform& platform, std::string_view path, bool require_tmpfs) {
   return kOk;
 }
 
-// Whether two tokens are the same one, so that its slot and schedule live on.
-bool IsSameToken(const TokenConfig& a, const TokenConfig& b) {
+// Whether two tokens, or two secrets but for their tokens, are the same.
+bool IsSameItem(const TokenConfig& a, const TokenConfig& b) {
   return a.source == b.source && a.resource == b.resource && a.identity.kind == b.identity.kind &&
          a.identity.value == b.identity.value && a.endpoint.authority == b.endpoint.authority &&
          a.endpoint.path == b.endpoint.path && a.endpoint.is_https == b.endpoint.is_https &&
          a.endpoint.client_id == b.endpoint.client_id &&
-         a.endpoint.tenant_id == b.endpoint.tenant_id;
+         a.endpoint.tenant_id == b.endpoint.tenant_id && a.refresh == b.refresh;
+}
+
+// Whether two are the same one, so that its slot and schedule live on.
+bool IsSameToken(const Config& a_config, const TokenConfig& a, const Config& b_config,
+                 const TokenConfig& b) {
+  if (!IsSameItem(a, b)) return false;
+  return !a.is_secret ||
+         IsSameItem(a_config.tokens[a.parent_index], b_config.tokens[b.parent_index]);
 }
 
 // The old token that lives on as `wanted`; kTokenNone where there is none that isn't taken.
-uint32_t Predecessor(const Config& old, const TokenConfig& wanted, const bool* taken) {
+uint32_t Predecessor(const Config& old, const Config& next, const TokenConfig& wanted,
+                     const bool* taken) {
   for (uint32_t index = 0; index < old.token_count; ++index) {
-    if (!taken[index] && IsSameToken(old.tokens[index], wanted)) return index;
+    if (!taken[index] && IsSameToken(old, old.tokens[index], next, wanted)) return index;
   }
   return kTokenNone;
 }
@@ -217,7 +226,7 @@ void MoveTokens(Agent& agent, Platform& platform, const Config& next) {
   for (uint32_t index = 0; index < next.token_count; ++index) {
     agent.next_tokens[index] = TokenState{};
     agent.next_tokens[index].attempt_at = agent.now;
-    const uint32_t before = Predecessor(old, next.tokens[index], taken);
+    const uint32_t before = Predecessor(old, next, next.tokens[index], taken);
     if (before == kTokenNone) continue;
     taken[before] = true;
     agent.next_tokens[index] = agent.tokens[before];
@@ -274,7 +283,7 @@ void MoveFiles(Agent& agent, const Config& next) {
       state.notify = agent.files[other].notify;
       if (wanted.notify.kind == NotifyKind::kNone) state.notify.is_due = false;
       if (file.format != wanted.format ||
-          !IsSameToken(old.tokens[file.token_index], next.tokens[wanted.token_index])) {
+          !IsSameToken(old, old.tokens[file.token_index], next, next.tokens[wanted.token_index])) {
         continue;
       }
       state.expires_at = agent.files[other].expires_at;
@@ -305,6 +314,18 @@ Status PrintLine(Platform& platform, const TextWriter& writer) {
 
 Status PrintToken(Platform& platform, const TokenConfig& token, Span memory) {
   TextWriter writer{memory.data, memory.size};
+  if (token.is_secret) {
+    Append(writer, "secret ");
+    Append(writer, token.name);
+    Append(writer, "\n  url        ");
+    Append(writer, token.resource);
+    Append(writer, "\n  token      ");
+    Append(writer, token.parent_name);
+    Append(writer, "\n  refresh    ");
+    AppendDecimal(writer, token.refresh.ms / 1000);
+    Append(writer, "s\n");
+    return PrintLine(platform, writer);
+  }
   Append(writer, "token ");
   Append(writer, token.name);
   Append(writer, "\n  resource   ");
@@ -354,8 +375,8 @@ Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span mem
   TextWriter writer{memory.data, memory.size};
   Append(writer, "file ");
   Append(writer, file.path);
-  Append(writer, "\n  token      ");
-  Append(writer, ConfigOf(agent).tokens[file.token_index].name);
+  Append(writer, file.is_secret ? "\n  secret     " : "\n  token      ");
+  Append(writer, file.token_name);
   Append(writer, "\n  format     ");
   Append(writer, ChoiceAt(kFormatChoices, static_cast<uint32_t>(file.format)));
   Append(writer, "\n  mode       0");

@@ -52,6 +52,7 @@ TokenFields FieldsOf(const Agent& agent, uint32_t token_index) {
   const TokenState& state = agent.tokens[token_index];
   TokenFields fields{};
   fields.access_token = RingToken(agent.ring, state.slot);
+  fields.is_secret = token.is_secret;
   fields.resource = token.resource;
   if (token.identity.kind == IdentityKind::kClientId) fields.client_id = token.identity.value;
   fields.expires_on = state.expires_at_wall;
@@ -113,9 +114,50 @@ bool HoldsToken(std::string_view text, SecretBytes token) {
          (end == text.size() || !IsTokenCharacter(text[end]));
 }
 
+// What a file would hold, compared with what it does hold.
+struct Comparison {
+  std::string_view text;
+  size_t offset = 0;
+};
+
+Status PartCompare(void* context, const FormatPart* parts, size_t part_count) {
+  Comparison& comparison = *static_cast<Comparison*>(context);
+  for (size_t index = 0; index < part_count; ++index) {
+    const std::string_view part(parts[index].data, parts[index].size);
+    if (!StartsWith(SliceFrom(comparison.text, comparison.offset), part)) return {Fault::kFileRead};
+    comparison.offset += part.size();
+  }
+  return kOk;
+}
+
+// Whether a file's text is this very secret's, which unlike a token could be a part of anything.
+bool IsSecretsText(const Agent& agent, uint32_t file_index, std::string_view text) {
+  const FileConfig& file = ConfigOf(agent).files[file_index];
+  Comparison comparison{text};
+  PartWriter writer;
+  writer.flush = PartCompare;
+  writer.context = &comparison;
+  const TokenFields fields = FieldsOf(agent, file.token_index);
+  return FormatToken(file.format, file.template_text, fields, writer).ok() &&
+         comparison.offset == text.size();
+}
+
+// A secret's file stays where it holds the secret in force.
+bool SecretMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
+  Standing standing;
+  const uint32_t slot = StandingRead(agent, platform, file_index, &standing);
+  const std::string_view text(RingSpan(agent.ring, slot).data, standing.size);
+  const bool is_same =
+      IsForThis(agent, file_index, standing) && IsSecretsText(agent, file_index, text);
+  RingRetire(agent.ring, slot);
+  if (is_same) agent.files[file_index].expires_at = TokenStateOf(agent, file_index).expires_at;
+  return is_same;
+}
+
 // Whether what stands there may stay: it holds this very token, or one that an agent before us got
 // for the same purpose and that lives longer.
 bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
+  if (TokenOf(agent, file_index).is_secret) return SecretMayStay(agent, platform, file_index);
   const TokenState& token = TokenStateOf(agent, file_index);
   Standing standing;
   const uint32_t slot = StandingRead(agent, platform, file_index, &standing);
@@ -162,7 +204,9 @@ void Succeeded(Agent& agent, Platform& platform, uint32_t file_index, bool is_wr
     NotificationAdd(agent, file_index);
   }
   ReportFile(agent, LogLevel::kInfo, is_written ? "published" : "unchanged", file_index);
-  LogNumber(agent.line, "expires_on", TokenStateOf(agent, file_index).expires_at_wall.unix_s);
+  if (!TokenOf(agent, file_index).is_secret) {
+    LogNumber(agent.line, "expires_on", TokenStateOf(agent, file_index).expires_at_wall.unix_s);
+  }
   if (state.failure_count != 0) {
     LogNumber(agent.line, "failures", state.failure_count);
     LogNumber(agent.line, "outage_s", (agent.now - state.failing_since).ms / 1000);
@@ -180,7 +224,13 @@ void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
     return;
   }
   Content content{&file, FieldsOf(agent, file.token_index)};
-  const FileMark mark{ClockWall(platform), token.expires_at_wall, FingerprintAt(agent, file_index)};
+  const TokenConfig& config = ConfigOf(agent).tokens[file.token_index];
+  FileMark mark{ClockWall(platform), token.expires_at_wall, FingerprintAt(agent, file_index)};
+  if (config.is_secret) {
+    // Fresh for twice the time between two requests, of which `once` asks after the first half.
+    mark.expires_at_wall.unix_s =
+        mark.published_at_wall.unix_s + (config.refresh + config.refresh).ms / 1000;
+  }
   const Status published =
       FilePublish(platform, TargetOf(agent, file_index), mark, {ContentWrite, &content});
   if (published.ok()) {
@@ -283,6 +333,12 @@ void PublicationInherit(Agent& agent, Platform& platform) {
     Standing standing;
     RingRetire(agent.ring, StandingRead(agent, platform, index, &standing));
     const Duration life = standing.mark.expires_at_wall - ClockWall(platform);
+    if (TokenOf(agent, index).is_secret) {
+      // It doesn't expire, whoever published it, and whatever the clock.
+      if (IsForThis(agent, index, standing))
+        agent.files[index].expires_at = agent.now + kSecretLife;
+      continue;
+    }
     // Beyond the longest life, the clock has not been set yet.
     if (standing.size == 0 || life > kMarkLifeMax) continue;
     if (IsForThis(agent, index, standing)) agent.files[index].expires_at = ExpiryMark(agent, life);
@@ -297,8 +353,10 @@ bool PublicationIsGood(Agent& agent, Platform& platform, uint32_t file_index) {
   // A clock that stands before the publication, or proves a life that no token has, is not set.
   const Duration life = standing.mark.expires_at_wall - standing.mark.published_at_wall;
   const Duration age = ClockWall(platform) - standing.mark.published_at_wall;
-  if (life.ms <= 0 || life > kMarkLifeMax || age.ms < 0) return false;
-  return age.ms < life.ms / 100 * TokenOf(agent, file_index).refresh_at_percent;
+  const TokenConfig& token = TokenOf(agent, file_index);
+  const Duration life_max = token.is_secret ? token.refresh + token.refresh : kMarkLifeMax;
+  if (life.ms <= 0 || life > life_max || age.ms < 0) return false;
+  return age.ms < life.ms / 100 * token.refresh_at_percent;
 }
 
 Status PublicationPrint(Agent& agent, Platform& platform, uint32_t token_index) {

@@ -109,7 +109,8 @@ void ReportToken(Agent& agent, LogLevel level, std::string_view event, uint32_t 
   LogBegin(agent.line, level, event);
   if (token_index == kTokenNone) return;
   agent.line.subject = token_index;
-  LogText(agent.line, "token", TokenAt(agent, token_index).name);
+  const TokenConfig& token = TokenAt(agent, token_index);
+  LogText(agent.line, token.is_secret ? "secret" : "token", token.name);
 }
 
 void ReportFile(Agent& agent, LogLevel level, std::string_view event, uint32_t file_index) {
@@ -216,7 +217,7 @@ void ReportTokenFailure(Agent& agent, Platform& platform, uint32_t token_index, 
   }
   TextWriter& line = CommandLineBegin(agent);
   if (token.line != 0) {
-    Append(line, "token ");
+    Append(line, token.is_secret ? "secret " : "token ");
     Append(line, token.name);
     Append(line, ": ");
   }
@@ -254,12 +255,19 @@ void ReportNotifyFailure(Agent& agent, Platform& platform, uint32_t file_index, 
   FileFailureTell(agent, platform, "notify_failed", file_index, failure);
 }
 
-void ReportFailure(Agent& agent, Platform& platform, std::string_view subject, Status failure) {
+void ReportText(Agent& agent, Platform& platform, std::string_view subject, std::string_view text) {
   TextWriter& line = CommandLineBegin(agent);
   AppendPrintable(line, subject);
   Append(line, ": ");
-  FailureDescribe(line, failure, nullptr);
+  AppendPrintable(line, text);
   ReportLine(agent, platform, LogLevel::kError, LogEnd(agent.line));
+}
+
+void ReportFailure(Agent& agent, Platform& platform, std::string_view subject, Status failure) {
+  char bytes[384];
+  TextWriter text{bytes, sizeof(bytes)};
+  FailureDescribe(text, failure, nullptr);
+  ReportText(agent, platform, subject, text.text());
 }
 
 }  // namespace miagent

@@ -46,6 +46,9 @@ void ReportNotifyFailure(Agent& agent, Platform& platform, uint32_t file_index, 
 // A failure of the program as a whole: `miagent: SUBJECT: …`.
 void ReportFailure(Agent& agent, Platform& platform, std::string_view subject, Status failure);
 
+// The same in other words: `miagent: SUBJECT: TEXT`.
+void ReportText(Agent& agent, Platform& platform, std::string_view subject, std::string_view text);
+
 // Writes what failed and what to do about it: "refused: HTTP 400 invalid_request: Identity not
 // found; check …". `error` may be null.
 void FailureDescribe(TextWriter& writer, Status failure, const ErrorAnswer* error);

@@ -1,6 +1,7 @@
 #include "agent/request.h"
 
 #include "agent/base/check.h"
+#include "agent/base/sha256.h"
 #include "agent/http/date.h"
 #include "agent/output.h"
 #include "agent/publication.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr Duration kForcedIntervalMin = Seconds(1);  // a storm of SIGUSR1 is no storm of requests
 constexpr size_t kUuidSize = 36;
+constexpr int32_t kStatusUnauthorized = 401;
 
 // A random UUID (RFC 9562 version 4).
 void UuidWrite(Prng& prng, char (&uuid)[kUuidSize]) {
@@ -71,6 +73,7 @@ void Fail(Agent& agent, Platform& platform, uint32_t token_index, Status failure
 // several caches may hand out an older one.
 bool IsOlder(const Agent& agent, const TokenState& token, const TokenAnswer& answer) {
   if (token.slot == kSlotNone || agent.request.is_forced) return false;
+  if (ConfigOf(agent).tokens[agent.request.token_index].is_secret) return false;
   if (token.expires_at <= agent.now) return false;
   if (token.has_not_before && answer.has_not_before) {
     return answer.not_before_wall.unix_s < token.not_before_wall.unix_s;
@@ -102,8 +105,10 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
   ActiveRequest& request = agent.request;
   const TokenLife life{request.sent_at, answer.remaining,
                        answer.has_refresh_in ? answer.refresh_in : Duration{0}};
-  const uint32_t percent = ConfigOf(agent).tokens[token_index].refresh_at_percent;
-  const uint32_t fingerprint = ReportFingerprint(agent, answer.access_token);
+  const TokenConfig& config = ConfigOf(agent).tokens[token_index];
+  const uint32_t percent = config.refresh_at_percent;
+  // Of a secret, which may be a short word, a log has no hash either.
+  const uint32_t fingerprint = config.is_secret ? 0 : ReportFingerprint(agent, answer.access_token);
   Recover(agent, platform, token_index);
   token.attempt_at = RefreshAt(life, percent, Random(agent));
   token.is_settled = true;
@@ -137,15 +142,20 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
     token.has_not_before = answer.has_not_before;
     token.is_stale_told = false;
   }
+  if (config.is_secret) {
+    token.is_rejected = false;
+    token.stale_at = ExpiresAt(life);
+    token.expires_at = request.sent_at + kSecretLife;
+  }
   ReportToken(agent, LogLevel::kInfo, "fetched", token_index);
   LogText(agent.line, "result", is_same ? "same" : is_older ? "older" : "new");
-  LogNumber(agent.line, "remaining_s", answer.remaining.ms / 1000);
+  if (!config.is_secret) LogNumber(agent.line, "remaining_s", answer.remaining.ms / 1000);
   LogNumber(agent.line, "refresh_in_s", (token.attempt_at - agent.now).ms / 1000);
   if (fingerprint != 0) {
     char bytes[8];
     TextWriter digits{bytes, sizeof(bytes)};
     AppendHex(digits, fingerprint, sizeof(bytes));
-    LogText(agent.line, "resource", ConfigOf(agent).tokens[token_index].resource);
+    LogText(agent.line, "resource", config.resource);
     LogNumber(agent.line, "expires_on", answer.expires_at_wall.unix_s);
     LogText(agent.line, "sha256", digits.text());
   }
@@ -158,6 +168,31 @@ void NoteTime(const Agent& agent) {
   const ResponseReader& reader = agent.connection.reader;
   WallTime time;
   if (HttpDateParse(ResponseText(reader, reader.date), &time)) TlsNoteTime(time);
+}
+
+// Reads a vault's answer as if its secret were a token: fresh for twice the time between requests.
+Status SecretRead(Span body, const TokenConfig& config, WallTime now, TokenAnswer* answer) {
+  TRY(KeyVaultRead(body, &answer->access_token));
+  answer->remaining = config.refresh + config.refresh;
+  answer->expires_at_wall.unix_s = now.unix_s + kSecretLife.ms / 1000;
+  answer->not_before_wall = now;
+  return kOk;
+}
+
+// A vault refuses the token: asks for another, once, past the endpoint's cache. False where that
+// was tried already.
+bool RejectionTake(Agent& agent, uint32_t token_index) {
+  TokenState& secret = agent.tokens[token_index];
+  TokenState& parent = agent.tokens[ConfigOf(agent).tokens[token_index].parent_index];
+  if (secret.is_rejected) return false;
+  secret.is_rejected = true;
+  secret.attempt_at = agent.now;
+  // Newer than what was shown, or asked for: then it is the one to be tried.
+  if (parent.is_forced) return true;
+  parent.is_forced = true;
+  parent.is_settled = false;
+  parent.attempt_at = Latest(agent.now, parent.requested_at + kRequestIntervalMin);
+  return true;
 }
 
 // Reads a complete answer.
@@ -174,7 +209,8 @@ void Read(Agent& agent, Platform& platform, uint32_t token_index) {
   if (status.ok()) {
     TokenAnswer answer;
     const Identity* const echo = source.must_echo ? &config.identity : nullptr;
-    status = TokenAnswerRead(body, answer_time, &answer, echo);
+    status = config.is_secret ? SecretRead(body, config, answer_time, &answer)
+                              : TokenAnswerRead(body, answer_time, &answer, echo);
     if (status.ok()) {
       Accept(agent, platform, token_index, answer);
       return;
@@ -183,6 +219,10 @@ void Read(Agent& agent, Platform& platform, uint32_t token_index) {
     ErrorAnswerRead(body, &agent.error);
     const std::string_view text = ResponseText(reader, reader.retry_after);
     if (!RetryAfterParse(text, answer_time, &retry_after)) retry_after = Duration{0};
+    if (config.is_secret && status.detail == kStatusUnauthorized &&
+        RejectionTake(agent, token_index)) {
+      return;
+    }
   }
   Fail(agent, platform, token_index, status, retry_after);
 }
@@ -210,6 +250,17 @@ void Conclude(Agent& agent, Platform& platform, Status status) {
   request.token_index = kTokenNone;
 }
 
+// The SHA-256 of the token in force, in hexadecimal digits.
+void DigestWrite(const Agent& agent, uint32_t slot, TextWriter& digits) {
+  const SecretBytes token = RingToken(agent.ring, slot);
+  Sha256 hash;
+  Sha256Feed(hash, {token.data, token.size});
+  uint8_t digest[kSha256Size];
+  Sha256End(hash, digest);
+  SecretWipe(&hash, sizeof(hash));
+  for (const uint8_t byte : digest) AppendHex(digits, byte, 2);
+}
+
 // Whom to ask: the server's address or name, and over https whom it must prove to be.
 void ServerChoose(Agent& agent, const Endpoint& endpoint, ExchangePlan* plan) {
   plan->address = endpoint.address;
@@ -224,20 +275,41 @@ void ServerChoose(Agent& agent, const Endpoint& endpoint, ExchangePlan* plan) {
   plan->trust = trust;
 }
 
+// Writes the request for a token, with `secret` where a file has one.
+void TokenRequestWrite(Agent& agent, std::string_view request_id, SecretBytes secret,
+                       TextWriter& writer) {
+  const ActiveRequest& request = agent.request;
+  const TokenConfig& config = ConfigOf(agent).tokens[request.token_index];
+  TokenQuery query;
+  query.resource = config.resource;
+  query.identity = config.identity;
+  query.bypass_cache = request.is_forced;
+  query.request_id = request_id;
+  query.file_secret = secret;
+  query.claims = {agent.call.claims, agent.call.claims_size};
+  char digest[2 * kSha256Size];
+  const uint32_t refused_slot = agent.tokens[request.token_index].slot;
+  if (request.is_forced && refused_slot != kSlotNone && config.source == SourceId::kServiceFabric) {
+    TextWriter digits{digest, sizeof(digest)};
+    DigestWrite(agent, refused_slot, digits);
+    query.rejected_sha256 = digits.text();
+  }
+  SourceWrite(config.source, config.endpoint, query, writer);
+}
+
 // Writes the request, with `secret` where a file has one, and begins its exchange.
 ExchangeState Send(Agent& agent, Platform& platform, SecretBytes secret, Instant deadline) {
   ActiveRequest& request = agent.request;
   const TokenConfig& config = ConfigOf(agent).tokens[request.token_index];
   char uuid[kUuidSize];
   UuidWrite(agent.prng, uuid);
-  TokenQuery query;
-  query.resource = config.resource;
-  query.identity = config.identity;
-  query.bypass_cache = request.is_forced;
-  query.request_id = {uuid, sizeof(uuid)};
-  query.file_secret = secret;
   TextWriter writer{request.bytes, sizeof(request.bytes)};
-  SourceWrite(config.source, config.endpoint, query, writer);
+  size_t token_at = 0;
+  if (config.is_secret) {
+    token_at = KeyVaultWrite(config.endpoint, {uuid, sizeof(uuid)}, writer);
+  } else {
+    TokenRequestWrite(agent, {uuid, sizeof(uuid)}, secret, writer);
+  }
   CHECK(!writer.overflowed);
   if (secret.size != 0) SecretWipe(request.secret, sizeof(request.secret));
   const auto size = static_cast<uint32_t>(writer.size);
@@ -248,6 +320,14 @@ ExchangeState Send(Agent& agent, Platform& platform, SecretBytes secret, Instant
   ServerChoose(agent, config.endpoint, &plan);
   plan.request[0] = {writer.data, writer.size};
   plan.request_part_count = 1;
+  if (config.is_secret) {
+    // The token goes out from where it is kept.
+    const SecretBytes token = RingToken(agent.ring, agent.tokens[config.parent_index].slot);
+    plan.request[0].size = token_at;
+    plan.request[1] = {token.data, token.size};
+    plan.request[2] = {writer.data + token_at, writer.size - token_at};
+    plan.request_part_count = 3;
+  }
   plan.slot = RingSpan(agent.ring, request.slot);
   plan.deadline = deadline;
   return ExchangeBegin(agent.connection, platform, plan);
@@ -256,7 +336,6 @@ ExchangeState Send(Agent& agent, Platform& platform, SecretBytes secret, Instant
 // Takes the first answer of a source that begins with a challenge: the same request again, with
 // what the challenge asks for, in the same try and time. What is no challenge is the answer.
 ExchangeState ChallengeTake(Agent& agent, Platform& platform, ExchangeState state) {
-  constexpr int32_t kStatusUnauthorized = 401;
   ActiveRequest& request = agent.request;
   const ResponseReader& reader = agent.connection.reader;
   const TokenConfig& config = ConfigOf(agent).tokens[request.token_index];
@@ -301,15 +380,42 @@ void Begin(Agent& agent, Platform& platform, uint32_t token_index) {
   OnState(agent, platform, Send(agent, platform, assertion, deadline));
 }
 
+// `once`: a secret whose token is not to be had is settled by the token's failure.
+void SettleOrphans(Agent& agent) {
+  for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
+    const TokenConfig& config = ConfigOf(agent).tokens[index];
+    if (!config.is_secret || !agent.tokens[config.parent_index].is_settled) continue;
+    if (SecretIsWaiting(agent, index)) agent.tokens[index].is_settled = true;
+  }
+}
+
 }  // namespace
+
+bool SecretIsWaiting(const Agent& agent, uint32_t token_index) {
+  const TokenConfig& config = ConfigOf(agent).tokens[token_index];
+  if (!config.is_secret) return false;
+  const TokenState& parent = agent.tokens[config.parent_index];
+  if (parent.slot == kSlotNone) return true;
+  // While that fails, the token in force is still as good as it was, unless the vault refuses it.
+  const bool is_hopeful = parent.failure_count == 0 || agent.tokens[token_index].is_rejected;
+  return parent.is_forced && is_hopeful;
+}
+
+void RequestForgetToken(Agent& agent, Platform& platform, uint32_t token_index) {
+  const uint32_t active = agent.request.token_index;
+  if (active == kTokenNone) return;
+  const TokenConfig& config = ConfigOf(agent).tokens[active];
+  if (config.is_secret && config.parent_index == token_index) RequestAbandon(agent, platform);
+}
 
 void RequestBeginDue(Agent& agent, Platform& platform) {
   if (agent.request.token_index != kTokenNone) return;
+  if (agent.mode != Mode::kRun) SettleOrphans(agent);
   uint32_t due = kTokenNone;
   for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
     const TokenState& token = agent.tokens[index];
     if (token.is_settled && agent.mode != Mode::kRun) continue;
-    if (token.attempt_at > agent.now) continue;
+    if (token.attempt_at > agent.now || SecretIsWaiting(agent, index)) continue;
     if (due == kTokenNone || token.attempt_at < agent.tokens[due].attempt_at) due = index;
   }
   if (due != kTokenNone) Begin(agent, platform, due);

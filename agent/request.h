@@ -17,6 +17,13 @@ void RequestOnTick(Agent& agent, Platform& platform);
 // Gives the request under way up, without counting it as a failure (reload, stop).
 void RequestAbandon(Agent& agent, Platform& platform);
 
+// Whether a secret has to wait for its token: there is none yet, or one that is about to be
+// replaced.
+bool SecretIsWaiting(const Agent& agent, uint32_t token_index);
+
+// A token is over: no request shows it any longer.
+void RequestForgetToken(Agent& agent, Platform& platform, uint32_t token_index);
+
 // SIGUSR1: every token is asked for anew, past the endpoint's own cache.
 void RequestForceAll(Agent& agent);
 

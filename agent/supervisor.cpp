@@ -4,6 +4,7 @@
 
 #include "agent/base/check.h"
 #include "agent/report.h"
+#include "agent/request.h"
 
 namespace miagent {
 namespace {
@@ -135,7 +136,8 @@ bool IsSound(const Agent& agent) {
   if (agent.supervisor.excused_at >= overdue_before) return true;
   for (uint32_t index = 0; index < config.token_count; ++index) {
     const TokenState& token = agent.tokens[index];
-    if (token.attempt_at < overdue_before || token.expires_at < overdue_before) return false;
+    const bool is_overdue = token.attempt_at < overdue_before && !SecretIsWaiting(agent, index);
+    if (is_overdue || token.expires_at < overdue_before) return false;
   }
   for (uint32_t index = 0; index < config.file_count; ++index) {
     const FileState& file = agent.files[index];

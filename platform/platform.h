@@ -272,6 +272,9 @@ std::string_view EnvironmentGet(Platform& platform, const char* name);
 // Writes everything to standard output; may wait for its reader. EPIPE, ENOSPC, EIO as they come.
 IoResult OutputWrite(Platform& platform, const ConstPart* parts, size_t part_count);
 
+// Reads up to `size` bytes of standard input; waits for them. count 0 without an error: the end.
+IoResult InputRead(Platform& platform, char* bytes, size_t size);
+
 // Writes one line, its newline included, to standard error; failures are ignored, as there is
 // nowhere to tell them. A reader that has stopped is waited for a moment a line, not longer.
 void LogWrite(Platform& platform, std::string_view line);

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing for a purpose; does nothing where none is.
 #
-#   toolchains/setup.sh build|run|test|cross-test
+#   toolchains/setup.sh build|run|test|bench|cross-test
 #   toolchains/setup.sh cross PROCESSOR…
+#   toolchains/setup.sh packages NAME…
 set -euo pipefail
 
 # Debian's own python3 is used throughout (/usr/bin/python3): python3-cryptography belongs to it.
@@ -10,6 +11,7 @@ build="clang-19 lld-19 cmake ninja-build xz-utils"
 run="$build python3 python3-cryptography"
 test="$run libclang-rt-19-dev clang-tidy-19 clang-format-19 valgrind strace mandoc s6 shellcheck \
 openssl ca-certificates"
+bench="$run valgrind strace"  # what is compared with, tests/bench/peers.py asks for, one by one
 # Not runit and busybox-static, which tests/packaging uses where they are: the one puts a service
 # into /etc/service, the other itself into the initramfs.
 
@@ -40,14 +42,17 @@ case $purpose in
   build) wanted=$build ;;
   run) wanted=$run ;;
   test) wanted=$test ;;
+  bench) wanted=$bench ;;
+  packages) wanted="$*" ;;
   cross) wanted="$build python3" ;;
   cross-test) wanted=$cross_test ;;
-  *) echo "usage: setup.sh build|run|test|cross-test, or setup.sh cross PROCESSOR..." >&2; exit 64 ;;
+  *) echo "usage: setup.sh build|run|test|bench|cross-test|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   # Not Debian: whoever has the tools may go on.
-  command -v clang-19 >/dev/null && command -v cmake >/dev/null && command -v ninja >/dev/null && exit 0
+  [ "$purpose" != packages ] && command -v clang-19 >/dev/null && command -v cmake >/dev/null &&
+    command -v ninja >/dev/null && exit 0
   echo "setup: this is no Debian; install the equivalents of: $wanted" >&2
   exit 1
 fi

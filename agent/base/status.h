@@ -53,6 +53,7 @@ enum class Fault : uint8_t {
   kAnswerNoExpiry,
   kAnswerExpired,
   kAnswerOtherIdentity,
+  kAnswerNoSecret,
   // A challenge, and the file that a request must show. `detail` is an errno value, or 0.
   kChallengeForm,
   kChallengePath,
@@ -88,6 +89,11 @@ enum class Fault : uint8_t {
   kStatusRead,
   kStatusForm,
   kNotFresh,
+  // Of `call`. `detail` of kCallDataRead is an errno value.
+  kCallDataRead,
+  kCallDataTooLarge,
+  kCallKeyAbsent,
+  kCallSameToken,
   // The user's input. `detail` of kConfigRead is an errno value.
   kConfigRead,
   kConfig,

@@ -8,9 +8,8 @@ namespace miagent {
 namespace {
 
 constexpr std::string_view kCommands =
-    "run|once|get|check|status|wait|exec|help";  // in the order of CommandId
-constexpr std::string_view kHelpTopics = "run|once|get|check|status|wait|exec|resources";
-constexpr std::string_view kCommandsAbsent = "call";
+    "run|once|get|check|status|wait|exec|call|help";  // in the order of CommandId
+constexpr std::string_view kHelpTopics = "run|once|get|check|status|wait|exec|call|resources";
 
 constexpr uint64_t kReadyDescriptorMax = 1023;  // the usual limit of open files
 
@@ -18,7 +17,7 @@ constexpr uint8_t Bit(CommandId id) {
   return static_cast<uint8_t>(1U << static_cast<uint32_t>(id));
 }
 constexpr uint8_t kFileBits = Bit(CommandId::kRun) | Bit(CommandId::kOnce) | Bit(CommandId::kCheck);
-constexpr uint8_t kAllBits = kFileBits | Bit(CommandId::kGet);
+constexpr uint8_t kAllBits = kFileBits | Bit(CommandId::kGet) | Bit(CommandId::kCall);
 constexpr uint8_t kConfigBits =
     kFileBits | Bit(CommandId::kStatus) | Bit(CommandId::kWait) | Bit(CommandId::kExec);
 
@@ -46,14 +45,25 @@ constexpr Option kOptions[] = {
     {"--file", kFileBits, &TokenOptions::file},
     {"--fresh", Bit(CommandId::kWait), nullptr},
     {"--json", Bit(CommandId::kStatus), nullptr},
+    {"--method", Bit(CommandId::kCall), nullptr},
+    {"--header", Bit(CommandId::kCall), nullptr},
+    {"--data", Bit(CommandId::kCall), nullptr},
+    {"--key", Bit(CommandId::kCall), nullptr},
 };
 constexpr uint32_t kOptionCount = sizeof(kOptions) / sizeof(kOptions[0]);
 constexpr uint32_t kConfigIndex = 0;
 constexpr uint32_t kTimeoutIndex = 1;
 constexpr uint32_t kFormatIndex = 2;
 constexpr uint32_t kReadyIndex = 3;
-constexpr uint32_t kJsonIndex = kOptionCount - 1;
-constexpr uint32_t kFreshIndex = kOptionCount - 2;
+constexpr uint32_t kFreshIndex = 13;  // none behind it is a token option
+constexpr uint32_t kJsonIndex = 14;
+constexpr uint32_t kMethodIndex = 15;
+constexpr uint32_t kHeaderIndex = 16;
+constexpr uint32_t kDataIndex = 17;
+constexpr uint32_t kKeyIndex = 18;
+static_assert(kOptionCount == kKeyIndex + 1 && kOptions[kFreshIndex].name[2] == 'f' &&
+                  kOptions[kDataIndex].name[2] == 'd',
+              "the indexes are the table's");
 
 struct Line {
   uint32_t argument_count = 0;
@@ -93,7 +103,7 @@ bool ArgumentTake(Line& line, std::string_view* argument) {
 // be an option itself.
 Status ValueTake(Line& line, uint32_t option_index, const char* value) {
   const std::string_view name = kOptions[option_index].name;
-  if (line.values[option_index] != nullptr) {
+  if (line.values[option_index] != nullptr && option_index != kHeaderIndex) {
     return RefuseUsage(line, "takes ~ once", name);
   }
   if (option_index == kJsonIndex) {
@@ -108,8 +118,16 @@ Status ValueTake(Line& line, uint32_t option_index, const char* value) {
     return RefuseUsage(line, "needs a value for ~", name);
   }
   line.values[option_index] = value;
+  if (option_index == kHeaderIndex) {
+    CallOptions& call = line.command->call;
+    if (call.header_count == kCallHeaderCountMax) {
+      return RefuseUsage(line, "takes at most 8 times --header");
+    }
+    call.headers[call.header_count++] = value;
+  }
   return kOk;
 }
+static_assert(kCallHeaderCountMax == 8, "as the message says");
 
 // Takes an option: `--x=V`, `--x` and the next argument, `-cV`, or `-c` and the next argument.
 Status OptionTake(Line& line, std::string_view argument) {
@@ -134,7 +152,8 @@ Status TimeoutJudge(Line& line) {
   const char* const value = line.values[kTimeoutIndex];
   if (value == nullptr) return kOk;
   const bool is_whole = command.id == CommandId::kOnce || command.id == CommandId::kGet ||
-                        command.id == CommandId::kWait || command.id == CommandId::kExec;
+                        command.id == CommandId::kWait || command.id == CommandId::kExec ||
+                        command.id == CommandId::kCall;
   const Duration timeout_max = is_whole ? kTimeoutMax : kRequestTimeoutMax;
   if (!is_whole && !command.has_token_options) {
     return RefuseUsage(line, "takes --timeout with --resource; a file has its own, in [agent]");
@@ -188,6 +207,23 @@ Status FormatJudge(Line& line) {
   return kOk;
 }
 
+// call's own.
+Status CallJudge(Line& line) {
+  CallOptions& call = line.command->call;
+  const char* const* const values = line.values;
+  if (values[kMethodIndex] != nullptr) call.method = values[kMethodIndex];
+  if (values[kKeyIndex] != nullptr) call.key = values[kKeyIndex];
+  if (values[kDataIndex] != nullptr) call.data = values[kDataIndex];
+  if (call.url_text.empty()) return RefuseUsage(line, "needs a URL behind its options");
+  const char* problem = CallUrlJudge(call);
+  if (problem != nullptr) {
+    Append(*line.problem, "call: the URL ");
+    return Refuse(line, problem);
+  }
+  problem = CallOptionsJudge(call);
+  return problem == nullptr ? kOk : RefuseUsage(line, problem);
+}
+
 // How the options relate.
 Status OptionsJudge(Line& line) {
   Command& command = *line.command;
@@ -200,7 +236,7 @@ Status OptionsJudge(Line& line) {
   if (command.config_path != nullptr && command.has_token_options) {
     return RefuseUsage(line, "takes -c FILE or --resource and its options, not both");
   }
-  const bool is_get = command.id == CommandId::kGet;
+  const bool is_get = command.id == CommandId::kGet || command.id == CommandId::kCall;
   const TokenOptions& options = command.options;
   if ((is_get || command.has_token_options) && options.resource.empty()) {
     return RefuseUsage(line, "needs --resource URI");
@@ -217,11 +253,22 @@ Status OptionsJudge(Line& line) {
   }
   TRY(TimeoutJudge(line));
   TRY(ReadyJudge(line));
+  if (command.id == CommandId::kCall) return CallJudge(line);
   if (command.id >= CommandId::kStatus) return StatusOptionsJudge(line);
   return FormatJudge(line);
 }
 
 constexpr char kCommandMissing[] = "expects a program to start behind its options: -- CMD ARG...";
+
+// Takes an argument that is no option.
+Status ArgumentJudge(Line& line, std::string_view argument) {
+  if (line.command->id != CommandId::kCall) {
+    return RefuseUsage(line, "takes no argument, but got ~", argument);
+  }
+  if (!line.command->call.url_text.empty()) return RefuseUsage(line, "takes one URL");
+  line.command->call.url_text = argument;
+  return kOk;
+}
 
 Status OptionsParse(Line& line) {
   std::string_view argument;
@@ -232,8 +279,8 @@ Status OptionsParse(Line& line) {
       return OptionsJudge(line);
     }
     if (argument == "--") {
-      if (!ArgumentTake(line, &argument)) break;
-      return RefuseUsage(line, "takes no argument, but got ~", argument);
+      while (ArgumentTake(line, &argument)) TRY(ArgumentJudge(line, argument));
+      break;
     }
     if (argument == "-h" || argument == "--help") {
       line.command->id = CommandId::kHelp;
@@ -242,7 +289,8 @@ Status OptionsParse(Line& line) {
     }
     if (!StartsWith(argument, "-")) {
       if (line.command->id == CommandId::kExec) break;
-      return RefuseUsage(line, "takes no argument, but got ~", argument);
+      TRY(ArgumentJudge(line, argument));
+      continue;
     }
     TRY(OptionTake(line, argument));
   }
@@ -261,11 +309,8 @@ Status PlainParse(Line& line, CommandId id, uint32_t argument_count_max) {
   const std::string_view topic = line.arguments[2];
   uint32_t index = 0;
   if (topic == "-h" || topic == "--help" || topic == "help") return kOk;
-  if (ChoiceFind(topic, kCommandsAbsent, &index)) {
-    return Refuse(line, "this build has no command ~", topic);
-  }
   if (!ChoiceFind(topic, kHelpTopics, &index)) {
-    return Refuse(line, "expected miagent help run|once|get|check|status|wait|exec|resources");
+    return Refuse(line, "expected miagent help run|once|get|check|status|wait|exec|call|resources");
   }
   command.topic = topic;
   return kOk;
@@ -282,19 +327,17 @@ Status CommandParse(uint32_t argument_count, const char* const* arguments, Comma
   line.command = command;
   line.problem = &problem;
   if (argument_count < 2) {
-    return Refuse(line, "expected a command: run, once, get, check, status, wait, exec or help");
+    return Refuse(line,
+                  "expected a command: run, once, get, check, status, wait, exec, call or help");
   }
   line.name = arguments[1];
   if (line.name == "-h" || line.name == "--help") return PlainParse(line, CommandId::kHelp, 0);
   if (line.name == "--version") return PlainParse(line, CommandId::kVersion, 0);
   uint32_t index = 0;
   if (!ChoiceFind(line.name, kCommands, &index)) {
-    const bool is_absent = ChoiceFind(line.name, kCommandsAbsent, &index);
     return Refuse(
         line,
-        is_absent
-            ? "this build has no command ~"
-            : "there is no command ~: expected run, once, get, check, status, wait, exec or help",
+        "there is no command ~: expected run, once, get, check, status, wait, exec, call or help",
         line.name);
   }
   command->id = static_cast<CommandId>(index);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "agent/base/bytes.h"
+#include "agent/cli/call_options.h"
 #include "agent/config/config.h"
 #include "platform/time.h"
 
@@ -22,6 +23,7 @@ enum class CommandId : uint8_t {
   kStatus,
   kWait,
   kExec,
+  kCall,
   kHelp,
   kVersion
 };
@@ -34,12 +36,13 @@ struct Command {
   bool has_token_options = false;     // in place of a configuration file
   TokenOptions options;
   Format format = Format::kRaw;       // get --format
-  Duration timeout{0};                // once, get, wait, exec --timeout: of the whole; 0: none
-  Duration fresh{0};                  // wait --fresh
-  bool is_json = false;               // status --json
+  Duration timeout{0};  // once, get, call, wait, exec --timeout: of the whole; 0: none
+  Duration fresh{0};  // wait --fresh
+  bool is_json = false;  // status --json
   const char* const* child_arguments = nullptr;  // exec: the program's, null-terminated
-  int32_t ready_descriptor = -1;      // run --ready-fd; -1: none given
-  std::string_view topic;             // help COMMAND
+  int32_t ready_descriptor = -1;  // run --ready-fd; -1: none given
+  CallOptions call;
+  std::string_view topic;  // help COMMAND
 };
 
 // Reads the command line; arguments[0] is the program's name. On a problem appends one sentence to

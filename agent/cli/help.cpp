@@ -17,6 +17,7 @@ usage: miagent run   [-c FILE]       stay, and keep every file fresh
        miagent status [-c FILE]      every token and file, how it stands
        miagent wait  [-c FILE]       return when every file is fresh
        miagent exec  [-c FILE] -- CMD ARG...   start CMD with fresh files
+       miagent call  --resource URI URL   a request with the token
        miagent help  [COMMAND|resources]
        miagent --version             what is compiled in, and the limits
 
@@ -114,6 +115,21 @@ or SIGTERM and a new start.
   --timeout S       seconds for the tokens to be there, 1 to 86400
 )";
 
+constexpr char kCall[] =
+    R"(usage: miagent call --resource URI [OPTIONS] URL
+
+Sends one https request with a token, and prints the answer's body, however
+long. A 401 gets a new token and one more try. Redirects are not followed.
+Exit 0 for a 2xx; 75 for 408, 429 and 5xx; 69 for any other answer.
+
+  --method M        GET, or POST with --data
+  --header H        'Name: value', up to 8 times
+  --data D          the body: text, @FILE, or @- for standard input; 256 KiB;
+                    application/json where no header says otherwise
+  --key NAME        print this member of a JSON answer (32 KiB) alone
+  --timeout S       seconds for the whole, 1 to 86400; none: 10 of silence
+)";
+
 // What follows the options of each command's own.
 constexpr char kFileOption[] =
     R"(  --file PATH       where the token is written, with mode 0600
@@ -154,13 +170,14 @@ void ResourcesWrite(TextWriter& writer) {
 void HelpWrite(std::string_view topic, TextWriter& writer) {
   uint32_t index = 0;
   if (topic == "resources") return ResourcesWrite(writer);
-  if (!ChoiceFind(topic, "run|once|get|check|status|wait|exec", &index))
+  if (!ChoiceFind(topic, "run|once|get|check|status|wait|exec|call", &index))
     return Append(writer, kGeneral);
   if (static_cast<CommandId>(index) == CommandId::kStatus) return Append(writer, kStatus);
   if (static_cast<CommandId>(index) == CommandId::kWait) return Append(writer, kWait);
   if (static_cast<CommandId>(index) == CommandId::kExec) return Append(writer, kExec);
-  Append(writer, kCommandTexts[index]);
-  if (static_cast<CommandId>(index) != CommandId::kGet) Append(writer, kFileOption);
+  const bool is_call = static_cast<CommandId>(index) == CommandId::kCall;
+  Append(writer, is_call ? kCall : kCommandTexts[index]);
+  if (!is_call && static_cast<CommandId>(index) != CommandId::kGet) Append(writer, kFileOption);
   Append(writer, kTokenOptions);
 }
 

@@ -36,16 +36,22 @@ inline constexpr char kFormatChoices[] = "raw|json|env|header|template";
 inline constexpr char kExpiryChoices[] = "remove|keep|empty";
 inline constexpr char kStopChoices[] = "keep|remove";
 
+// What is fetched and put in force: a token, or with is_secret, a Key Vault secret.
 struct TokenConfig {
   std::string_view name;
-  std::string_view resource;         // the URI, short names resolved
+  std::string_view resource;         // the URI, short names resolved; of a secret, its URL
   SourceId source = SourceId::kImds; // `auto` resolved
-  std::string_view endpoint_text;    // as configured; empty: the source's own
+  std::string_view endpoint_text;    // as configured; empty: the source's own; or the vault
   Endpoint endpoint;                 // resolved
   Identity identity;
   uint32_t refresh_at_percent = kRefreshAtPercentDefault;
+  bool is_secret = false;            // then these too
+  uint32_t parent_index = 0;         // the token that is shown
+  Duration refresh = kSecretRefreshDefault;
+  std::string_view parent_name;      // as configured
+  uint32_t parent_line = 0;          // of its key
   uint32_t line = 0;                 // of its section; 0: from the command line
-  uint32_t resource_line = 0;        // of its key
+  uint32_t resource_line = 0;        // of its key, or that of the vault
 };
 
 enum class NotifyKind : uint8_t { kNone, kSignal, kExec };
@@ -64,9 +70,10 @@ struct FileConfig {
   std::string_view path;             // absolute; NUL-terminated behind its end
   std::string_view directory;        // NUL-terminated behind its end
   std::string_view name;             // NUL-terminated behind its end
-  std::string_view token_name;       // as configured
+  std::string_view token_name;       // of the token or secret, as configured
   uint32_t token_index = 0;
   Format format = Format::kRaw;
+  bool is_secret = false;            // the name is a secret's
   std::string_view template_text;
   std::string_view owner;            // name or number; empty: the agent's
   std::string_view group;

@@ -22,6 +22,11 @@ TokenConfig& CurrentToken(Reading& reading) {
   return reading.config->tokens[reading.config->token_count - 1];
 }
 
+TokenConfig& CurrentSecret(Reading& reading) {
+  CHECK(reading.section == SectionKind::kSecret && reading.config->token_count != 0);
+  return reading.config->tokens[reading.config->token_count - 1];
+}
+
 FileConfig& CurrentFile(Reading& reading) {
   CHECK(reading.section == SectionKind::kFile && reading.config->file_count != 0);
   return reading.config->files[reading.config->file_count - 1];
@@ -171,6 +176,59 @@ void SetRefreshAt(Reading& reading, std::string_view value) {
 }
 static_assert(kRefreshAtPercentMin == 10 && kRefreshAtPercentMax == 90, "as the message says");
 
+void SetVault(Reading& reading, std::string_view value) {
+  CurrentSecret(reading).endpoint_text = Keep(reading, value);
+  CurrentSecret(reading).resource_line = reading.line_number;
+}
+
+// Whether a value has but letters, digits and dashes: it goes into a URL as it is.
+bool IsSecretWord(std::string_view value) {
+  for (const char c : value) {
+    if (!IsAlpha(c) && !IsDigit(c) && c != '-') return false;
+  }
+  return true;
+}
+
+void SetSecretName(Reading& reading, std::string_view value) {
+  if (!IsSecretWord(value)) return Wrong(reading, "a secret's name has A-Z a-z 0-9 and - alone");
+  CurrentSecret(reading).resource = Keep(reading, value);  // until its URL is made
+}
+
+void SetVersion(Reading& reading, std::string_view value) {
+  if (!IsSecretWord(value))
+    return Wrong(reading, "a secret's version has letters and digits alone");
+  reading.secret_version = Keep(reading, value);
+}
+
+void SetParent(Reading& reading, std::string_view value) {
+  CurrentSecret(reading).parent_name = Keep(reading, value);
+  CurrentSecret(reading).parent_line = reading.line_number;
+}
+
+void SetRefresh(Reading& reading, std::string_view value) {
+  uint64_t count = 0;
+  int64_t unit_s = 0;
+  if (EndsWith(value, "s")) unit_s = 1;
+  if (EndsWith(value, "m")) unit_s = 60;
+  if (EndsWith(value, "h")) unit_s = 3600;
+  const auto count_max = static_cast<uint64_t>(kSecretRefreshMax.ms / 1000);
+  const bool is_number =
+      unit_s != 0 && ParseUnsigned(Slice(value, 0, value.size() - 1), count_max, &count);
+  const Duration refresh = Seconds(static_cast<int64_t>(count) * unit_s);
+  if (!is_number || refresh < kSecretRefreshMin || refresh > kSecretRefreshMax) {
+    return Wrong(reading, "expected 1m to 24h, with its unit: 90s, 15m or 1h");
+  }
+  CurrentSecret(reading).refresh = refresh;
+}
+static_assert(kSecretRefreshMin == Seconds(60) && kSecretRefreshMax == Seconds(24 * 3600),
+              "as the message says");
+
+void SetSecret(Reading& reading, std::string_view value) {
+  CurrentFile(reading).is_secret = true;
+  CurrentFile(reading).token_name = Keep(reading, value);
+  CurrentFile(reading).token_line = reading.line_number;
+}
+
 void SetToken(Reading& reading, std::string_view value) {
   CurrentFile(reading).token_name = Keep(reading, value);
   CurrentFile(reading).token_line = reading.line_number;
@@ -181,8 +239,6 @@ void SetFormat(Reading& reading, std::string_view value) {
 }
 
 void SetTemplate(Reading& reading, std::string_view value) {
-  const char* const problem = TemplateCheck(value);
-  if (problem != nullptr) return Wrong(reading, problem);
   CurrentFile(reading).template_text = Keep(reading, value);
 }
 
@@ -331,6 +387,12 @@ constexpr Key kKeys[] = {
     {"object_id", SectionKind::kToken, Empty::kUnset, kIdentitySizeMax, SetObjectId},
     {"mi_res_id", SectionKind::kToken, Empty::kUnset, kIdentitySizeMax, SetResourceId},
     {"refresh_at", SectionKind::kToken, Empty::kRefused, kWordSizeMax, SetRefreshAt},
+    {"vault", SectionKind::kSecret, Empty::kRefused, kEndpointSizeMax, SetVault},
+    {"name", SectionKind::kSecret, Empty::kRefused, kSecretNameSizeMax, SetSecretName},
+    {"version", SectionKind::kSecret, Empty::kUnset, kSecretVersionSizeMax, SetVersion},
+    {"token", SectionKind::kSecret, Empty::kRefused, kNameSizeMax, SetParent},
+    {"refresh", SectionKind::kSecret, Empty::kRefused, kWordSizeMax, SetRefresh},
+    {"secret", SectionKind::kFile, Empty::kRefused, kNameSizeMax, SetSecret},
     {"token", SectionKind::kFile, Empty::kRefused, kNameSizeMax, SetToken},
     {"format", SectionKind::kFile, Empty::kRefused, kWordSizeMax, SetFormat},
     {"template", SectionKind::kFile, Empty::kUnset, kTemplateSizeMax, SetTemplate},

@@ -21,6 +21,7 @@ enum class SectionKind : uint8_t {
   kRefused,  // in a section that can't be used: its keys are not judged
   kAgent,
   kToken,
+  kSecret,
   kFile,
 };
 
@@ -52,6 +53,7 @@ struct Reading {
   uint32_t section_line = 0;
   uint32_t agent_line = 0;  // of [agent], once it was seen
   bool is_source_chosen = false;  // the token's source is named, not `auto`
+  std::string_view secret_version;  // of a secret; empty: the current one
   const char* key_name = nullptr;  // the key being set
   uint32_t keys_given = 0;  // of this section; bits are positions in the table of keys
   uint32_t keys_failed = 0;

@@ -56,6 +56,11 @@ std::string_view CloudAuthority(Cloud cloud) {
   return cloud == Cloud::kChina ? "login.chinacloudapi.cn" : "login.microsoftonline.com";
 }
 
+std::string_view VaultSuffix(Cloud cloud) {
+  if (cloud == Cloud::kUsGov) return ".vault.usgovcloudapi.net";
+  return cloud == Cloud::kChina ? ".vault.azure.cn" : ".vault.azure.net";
+}
+
 bool IsGuid(std::string_view text) {
   constexpr size_t kGuidSize = 36;
   if (text.size() != kGuidSize) return false;

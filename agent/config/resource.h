@@ -32,6 +32,9 @@ const char* ResourceResolve(std::string_view text, Cloud cloud, std::string_view
 // The host that issues tokens in this cloud: workload identity's authority.
 std::string_view CloudAuthority(Cloud cloud);
 
+// What follows a Key Vault's name in its host's.
+std::string_view VaultSuffix(Cloud cloud);
+
 // Whether `text` is a GUID, as 11111111-2222-3333-4444-555555555555, in either case.
 bool IsGuid(std::string_view text);
 

@@ -5,6 +5,8 @@
 #include "agent/base/check.h"
 #include "agent/config/reading.h"
 #include "agent/config/resource.h"
+#include "agent/sink/format.h"
+#include "agent/tls/trust.h"
 
 namespace miagent {
 namespace {
@@ -34,7 +36,7 @@ void AgentBegin(Reading& reading, std::string_view name) {
 
 // Null where `name` can be a token's.
 const char* TokenNameCheck(std::string_view name) {
-  if (name.empty()) return "a name is missing: expected [token NAME]";
+  if (name.empty()) return "a name is missing: expected it after the section's word";
   if (name.size() > kNameSizeMax) return "its name is longer than 64 characters";
   for (const char c : name) {
     if (!IsAlpha(c) && !IsDigit(c) && c != '.' && c != '_' && c != '-') {
@@ -52,17 +54,18 @@ uint32_t TokenFind(const Config& config, std::string_view name) {
   return index;
 }
 
-void TokenBegin(Reading& reading, std::string_view name) {
+// A token or a secret: they share their names, and the limit of their number.
+void TokenBegin(Reading& reading, const char* subject, std::string_view name) {
   Config& config = *reading.config;
   if (config.token_count == kTokenCountMax) {
-    return WrongOnce(reading, &reading.is_token_limit_told, "[token]",
+    return WrongOnce(reading, &reading.is_token_limit_told, subject,
                      "more than 64 tokens, the limit of this build (kTokenCountMax)");
   }
   const char* const problem = TokenNameCheck(name);
   if (problem != nullptr) {
-    Wrong(reading, "[token]", problem);
+    Wrong(reading, subject, problem);
   } else if (TokenFind(config, name) != config.token_count) {
-    Wrong(reading, "[token]", "there is another ~", name);
+    Wrong(reading, subject, "there is another ~", name);
   }
   TokenConfig& token = config.tokens[config.token_count++];
   token = TokenConfig{};
@@ -72,6 +75,22 @@ void TokenBegin(Reading& reading, std::string_view name) {
   reading.is_source_chosen = false;
 }
 static_assert(kTokenCountMax == 64, "as the message says");
+
+void SecretBegin(Reading& reading, std::string_view name) {
+  if (TlsEngineName().empty()) {
+    reading.section = SectionKind::kRefused;
+    return Wrong(reading, "[secret]", "needs TLS, which this build doesn't have");
+  }
+  TokenBegin(reading, "[secret]", name);
+  if (reading.section == SectionKind::kRefused) return;
+  TokenConfig& secret = reading.config->tokens[reading.config->token_count - 1];
+  secret.is_secret = true;
+  secret.source = SourceId::kKeyVault;
+  // Of twice the time between two requests: so long it counts as fresh.
+  secret.refresh_at_percent = 50;
+  reading.section = SectionKind::kSecret;
+  reading.secret_version = {};
+}
 
 bool PathIsTaken(const Config& config, std::string_view path) {
   for (uint32_t index = 0; index < config.file_count; ++index) {
@@ -142,22 +161,107 @@ void TokenEnd(Reading& reading) {
   SourceChoose(reading, token);
 }
 
+void SecretEnd(Reading& reading) {
+  if (!KeyIsGiven(reading, "vault")) {
+    Problem(reading, reading.section_line, "vault",
+            "missing: expected a vault's name or https URL");
+  }
+  if (!KeyIsGiven(reading, "name")) {
+    Problem(reading, reading.section_line, "name", "missing: expected the secret's name there");
+  }
+  if (!KeyIsGiven(reading, "token")) {
+    Problem(reading, reading.section_line, "token",
+            "missing: expected the name of the token for the vault");
+  }
+  if (reading.secret_version.empty()) return;
+  TokenConfig& secret = reading.config->tokens[reading.config->token_count - 1];
+  char bytes[kSecretNameSizeMax + 1 + kSecretVersionSizeMax];
+  TextWriter writer{bytes, sizeof(bytes)};
+  Append(writer, secret.resource);
+  Append(writer, '/');
+  Append(writer, reading.secret_version);
+  CHECK(!writer.overflowed);
+  if (!secret.resource.empty()) secret.resource = Keep(reading, writer.text());
+}
+
 void FileEnd(Reading& reading) {
   const FileConfig& file = reading.config->files[reading.config->file_count - 1];
-  if (!KeyIsGiven(reading, "token")) {
+  const bool is_token_given = KeyIsGiven(reading, "token");
+  if (!is_token_given && !KeyIsGiven(reading, "secret")) {
     Problem(reading, reading.section_line, "token", "missing: expected a token's name");
+  } else if (is_token_given && file.is_secret) {
+    Problem(reading, KeyLine(reading, "secret"), "secret", "expected it, or token, not both");
+  }
+  const bool has_template = !file.template_text.empty();
+  const char* const problem = TemplateCheck(file.template_text, file.is_secret);
+  if (problem != nullptr) {
+    return Problem(reading, KeyLine(reading, "template"), "template", problem);
   }
   if (KeyIsFailed(reading, "format") || KeyIsFailed(reading, "template")) return;
-  const bool has_template = !file.template_text.empty();
   if (file.format == Format::kTemplate && !has_template) {
     Problem(reading, KeyLine(reading, "format"), "format", "expected template = TEXT beside it");
   } else if (file.format != Format::kTemplate && has_template) {
     Problem(reading, KeyLine(reading, "template"), "template",
             "expected format = template beside it");
   }
+  if (file.is_secret && (file.format == Format::kJson || file.format == Format::kHeader)) {
+    Problem(reading, KeyLine(reading, "format"), "format", "a secret's is raw, env or template");
+  }
+}
+
+const char* VaultFind(const Reading& reading, TokenConfig& secret, std::string_view url) {
+  const char* culprit = nullptr;
+  return SourceResolve(secret.source, {url, {}}, *reading.environment, &secret.endpoint, &culprit);
+}
+
+// The vault's URL without a path: as configured, or of its name in this cloud.
+const char* VaultWrite(const Reading& reading, TokenConfig& secret, TextWriter& writer) {
+  if (Find(secret.endpoint_text, ':') != secret.endpoint_text.size()) {
+    const char* const problem = VaultFind(reading, secret, secret.endpoint_text);
+    if (problem != nullptr) return problem;
+    if (secret.endpoint.path != "/") return "has a path: expected https://HOST alone";
+    Append(writer, "https://");
+    Append(writer, secret.endpoint.authority);
+    return nullptr;
+  }
+  for (const char c : secret.endpoint_text) {
+    if (!IsAlpha(c) && !IsDigit(c) && c != '-') return "expected a vault's name or https URL";
+  }
+  Append(writer, "https://");
+  Append(writer, secret.endpoint_text);
+  Append(writer, VaultSuffix(reading.config->cloud));
+  return nullptr;
+}
+
+// Makes a secret's URL of its vault, name and version, and finds its endpoint by that.
+void SecretResolve(Reading& reading, TokenConfig& secret) {
+  if (secret.endpoint_text.empty() || secret.resource.empty()) return;
+  char bytes[kEndpointSizeMax + kSecretNameSizeMax + kSecretVersionSizeMax + 64];
+  TextWriter writer{bytes, sizeof(bytes)};
+  const char* const problem = VaultWrite(reading, secret, writer);
+  if (problem != nullptr) return Problem(reading, secret.resource_line, "vault", problem);
+  Append(writer, "/secrets/");
+  Append(writer, secret.resource);
+  CHECK(!writer.overflowed);
+  secret.resource = Keep(reading, writer.text());
+  const char* const refusal = VaultFind(reading, secret, secret.resource);
+  if (refusal != nullptr) Problem(reading, secret.resource_line, "vault", refusal);
+}
+
+void SecretRelate(Reading& reading, TokenConfig& secret) {
+  SecretResolve(reading, secret);
+  if (secret.parent_name.empty()) return;
+  const Config& config = *reading.config;
+  secret.parent_index = TokenFind(config, secret.parent_name);
+  if (secret.parent_index < config.token_count && !config.tokens[secret.parent_index].is_secret) {
+    return;
+  }
+  Problem(reading, secret.parent_line, "token", "there is no section [token ~]",
+          secret.parent_name);
 }
 
 void TokenRelate(Reading& reading, TokenConfig& token) {
+  if (token.is_secret) return SecretRelate(reading, token);
   if (token.endpoint.authority.empty()) {
     token.endpoint.authority = CloudAuthority(reading.config->cloud);
     token.endpoint.host = token.endpoint.authority;
@@ -172,9 +276,15 @@ void TokenRelate(Reading& reading, TokenConfig& token) {
 
 void FileRelate(Reading& reading, FileConfig& file) {
   if (file.token_name.empty()) return;
-  file.token_index = TokenFind(*reading.config, file.token_name);
-  if (file.token_index < reading.config->token_count) return;
-  Problem(reading, file.token_line, "token", "there is no section [token ~]", file.token_name);
+  const Config& config = *reading.config;
+  file.token_index = TokenFind(config, file.token_name);
+  if (file.token_index < config.token_count &&
+      config.tokens[file.token_index].is_secret == file.is_secret) {
+    return;
+  }
+  Problem(reading, file.token_line, file.is_secret ? "secret" : "token",
+          file.is_secret ? "there is no section [secret ~]" : "there is no section [token ~]",
+          file.token_name);
 }
 
 void OutputsRelate(Reading& reading) {
@@ -230,16 +340,17 @@ void SectionBegin(Reading& reading, std::string_view word, std::string_view name
   reading.keys_given = 0;
   reading.keys_failed = 0;
   if (word == "agent") return AgentBegin(reading, name);
-  if (word == "token") return TokenBegin(reading, name);
+  if (word == "token") return TokenBegin(reading, "[token]", name);
+  if (word == "secret") return SecretBegin(reading, name);
   if (word == "file") return FileBegin(reading, name);
   reading.section = SectionKind::kRefused;
-  if (word == "secret") return Wrong(reading, "[secret]", "this build has no such sections");
   Wrong(reading, nullptr, "there is no section ~: expected [agent], [token NAME] or [file PATH]",
         word);
 }
 
 void SectionEnd(Reading& reading) {
   if (reading.section == SectionKind::kToken) TokenEnd(reading);
+  if (reading.section == SectionKind::kSecret) SecretEnd(reading);
   if (reading.section == SectionKind::kFile) FileEnd(reading);
   reading.section = SectionKind::kNone;
 }

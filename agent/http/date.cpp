@@ -206,7 +206,9 @@ bool HttpDateParse(std::string_view text, WallTime* time) {
   for (const std::string_view form : kForms) {
     Fields fields;
     if (!FormMatch(form, text, &fields)) continue;
-    time->unix_s = UnixTime(fields);
+    const int64_t unix_s = UnixTime(fields);
+    if (unix_s > kUnixTimeMax) return false;  // the last leap second
+    time->unix_s = unix_s;
     return true;
   }
   return false;

@@ -71,6 +71,8 @@ int OnHeaderComplete(llhttp_t* parser) {
     ValueKeep(reader, &reader.date);
   } else if (EqualIgnoreCase(name, "retry-after")) {
     ValueKeep(reader, &reader.retry_after);
+  } else if (parser->status_code / 100 == 3 && EqualIgnoreCase(name, "location")) {
+    ValueKeep(reader, &reader.location);
   } else if (parser->status_code == 401 && EqualIgnoreCase(name, "www-authenticate")) {
     ValueKeep(reader, &reader.www_authenticate);
   }
@@ -199,6 +201,18 @@ Status Parse(ResponseReader& reader, const char* begin, const char* end, const c
   return kOk;
 }
 
+// Whether lines end with CR LF and nothing else does: the first line or, behind interim answers,
+// all of them. llhttp takes CR CR for the end of a status line, and LF for an empty line before
+// one.
+bool LinesEnd(std::string_view head, bool is_first_alone) {
+  for (size_t index = 0; index + 1 < head.size(); ++index) {
+    const bool is_end = head[index] == '\r';
+    if (is_end != (head[index + 1] == '\n')) return false;
+    if (is_end && is_first_alone) return true;
+  }
+  return true;
+}
+
 // Parses what came of the head, never past its limit, so that the verdict doesn't hang on how the
 // bytes were cut. On a complete head *position is its end.
 Status HeadParse(ResponseReader& reader, const char* begin, const char* end,
@@ -214,6 +228,10 @@ Status HeadParse(ResponseReader& reader, const char* begin, const char* end,
     return reader.failure;
   }
   reader.head_size = PositionOf(reader, *position);
+  if (!LinesEnd({reader.slot.data, reader.head_size}, reader.interim_count == 0)) {
+    Fail(reader, Fault::kHttpSyntax);
+    return reader.failure;
+  }
   reader.body.offset = reader.head_size;
   llhttp_resume(&reader.parser);
   return kOk;

@@ -42,6 +42,7 @@ struct ResponseReader {
   Range body;                   // contiguous in the slot
   Range date;                   // value of the first Date header; size 0: none
   Range retry_after;            // value of the first Retry-After
+  Range location;               // of a 3xx: value of the first Location
   Range www_authenticate;       // of a 401: value of the first WWW-Authenticate
   Status failure;               // what a callback found
   BodySink sink;                // set after ResponseBegin; take null: none

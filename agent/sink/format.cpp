@@ -73,6 +73,11 @@ void WriteJson(std::string_view, const TokenFields& fields, PartWriter& writer) 
 }
 
 void WriteEnv(std::string_view, const TokenFields& fields, PartWriter& writer) {
+  if (fields.is_secret) {
+    Put(writer, "AZURE_SECRET_VALUE='");
+    PutQuoted(writer, TokenText(fields), Quoting::kShell);
+    return Put(writer, "'\n");
+  }
   Put(writer, "AZURE_ACCESS_TOKEN='");
   PutQuoted(writer, TokenText(fields), Quoting::kShell);
   Put(writer, "'\nAZURE_TOKEN_EXPIRES_ON='");
@@ -90,19 +95,28 @@ void WriteHeader(std::string_view, const TokenFields& fields, PartWriter& writer
   Put(writer, "\n");
 }
 
-enum class Placeholder : uint8_t { kAccessToken, kExpiresOn, kResource, kClientId, kUnknown };
+enum class Placeholder : uint8_t {
+  kAccessToken,
+  kExpiresOn,
+  kResource,
+  kClientId,
+  kValue,
+  kUnknown,
+};
 
 Placeholder PlaceholderFind(std::string_view name) {
   if (name == "access_token") return Placeholder::kAccessToken;
   if (name == "expires_on") return Placeholder::kExpiresOn;
   if (name == "resource") return Placeholder::kResource;
   if (name == "client_id") return Placeholder::kClientId;
+  if (name == "value") return Placeholder::kValue;
   return Placeholder::kUnknown;
 }
 
 void PutPlaceholder(PartWriter& writer, Placeholder placeholder, const TokenFields& fields) {
   switch (placeholder) {
-    case Placeholder::kAccessToken: Put(writer, TokenText(fields)); break;
+    case Placeholder::kAccessToken:
+    case Placeholder::kValue: Put(writer, TokenText(fields)); break;
     case Placeholder::kExpiresOn: PutDecimal(writer, fields.expires_on.unix_s); break;
     case Placeholder::kResource: Put(writer, fields.resource); break;
     case Placeholder::kClientId: Put(writer, fields.client_id); break;
@@ -140,9 +154,6 @@ TemplateStep TemplateNext(std::string_view text, size_t from) {
   step.placeholder = PlaceholderFind(Slice(text, at + 1, end - at - 1));
   step.has_placeholder = true;
   step.next = end + 1;
-  if (step.placeholder == Placeholder::kUnknown) {
-    step.problem = "the placeholders are {access_token} {expires_on} {resource} {client_id}";
-  }
   return step;
 }
 
@@ -172,10 +183,16 @@ Status FormatToken(Format format, std::string_view template_text, const TokenFie
   return writer.status;
 }
 
-const char* TemplateCheck(std::string_view template_text) {
+const char* TemplateCheck(std::string_view template_text, bool is_secret) {
   for (size_t at = 0; at < template_text.size();) {
     const TemplateStep step = TemplateNext(template_text, at);
     if (step.problem != nullptr) return step.problem;
+    const bool is_value = step.placeholder == Placeholder::kValue;
+    if (step.has_placeholder && is_secret && !is_value) return "a secret's placeholder is {value}";
+    if (step.has_placeholder && !is_secret &&
+        (is_value || step.placeholder == Placeholder::kUnknown)) {
+      return "the placeholders are {access_token} {expires_on} {resource} {client_id}";
+    }
     at = step.next;
   }
   return nullptr;

@@ -18,6 +18,7 @@
 
 namespace miagent {
 
+// Of a secret there is its value, as the token, and nothing else.
 struct TokenFields {
   SecretBytes access_token;
   std::string_view resource;
@@ -25,6 +26,7 @@ struct TokenFields {
   WallTime expires_on;
   WallTime not_before;
   Duration remaining;  // at the moment of writing
+  bool is_secret = false;
 };
 
 // A piece of the output. The same as the platform's ConstPart, which this room doesn't see.
@@ -52,7 +54,8 @@ Status FormatToken(Format format, std::string_view template_text, const TokenFie
                    PartWriter& writer);
 
 // Null where the template is valid, else what is wrong: an unknown placeholder or a lone brace.
-// Placeholders: {access_token} {expires_on} {resource} {client_id}; {{ and }} are braces.
-const char* TemplateCheck(std::string_view template_text);
+// Placeholders: {access_token} {expires_on} {resource} {client_id}, or of a secret {value};
+// {{ and }} are braces.
+const char* TemplateCheck(std::string_view template_text, bool is_secret = false);
 
 }  // namespace miagent

@@ -41,8 +41,7 @@ WallTime DateRead(JsonObject& object, const JsonValue& value) {
   WallTime date;
   std::string_view text;
   if (value.kind != JsonKind::kString || !JsonUnescape(object, value, &text)) return {};
-  if (!DateParse(text, &date) || date.unix_s > kUnixTimeMax) return {};
-  return date;
+  return DateParse(text, &date) ? date : WallTime{};
 }
 
 // Whether the answer names the identity that was asked for. A resource id comes back by either of
@@ -211,6 +210,13 @@ std::string_view ErrorRemedy(int32_t http_status, std::string_view code) {
   }
   if (code == "ManagedIdentityNotFound") {  // Service Fabric
     return "the application has no managed identity: assign one";
+  }
+  if (http_status == 403 && code == "Forbidden") {  // Key Vault
+    return "grant the identity 'Key Vault Secrets User', or a get policy; is the secret enabled, "
+           "and this network let in?";
+  }
+  if (http_status == 404 && code == "SecretNotFound") {
+    return "is the secret's name right, and its version?";
   }
   if (code == "SecretHeaderNotFound") {
     return "something between the agent and the endpoint strips the Secret header";

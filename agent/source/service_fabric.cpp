@@ -4,7 +4,8 @@
 //        $IDENTITY_SERVER_THUMBPRINT, which is compared before the header `Secret` is sent. The
 //        identity is the application's: no selectors. A 404 is permanent; a 429 is asked again
 //        after 1, 2, 4, 8, 16 s. Answers have no expires_in; errors are
-//        {"error":{"correlationId","code","message"}}.
+//        {"error":{"correlationId","code","message"}}. A forced refresh names the token that is no
+//        good by its SHA-256, as token_sha256_to_refresh, with xms_cc=cp1 (MSAL's).
 #include "agent/base/bytes.h"
 #include "agent/limits.h"
 #include "agent/source/shape.h"

@@ -67,6 +67,10 @@ void TokenGetBegin(const Endpoint& endpoint, const TokenQuery& query, const GetS
     RequestQuery(writer, shape.client_id, endpoint.client_id);
   }
   if (query.bypass_cache && shape.can_bypass) RequestQuery(writer, "bypass_cache", "true");
+  if (!query.rejected_sha256.empty()) {
+    RequestQuery(writer, "token_sha256_to_refresh", query.rejected_sha256);
+    RequestQuery(writer, "xms_cc", "cp1");
+  }
   RequestHost(writer, endpoint.authority);
   if (shape.secret_header.empty()) {
     RequestHeader(writer, "Metadata", "true");

@@ -12,7 +12,7 @@ namespace miagent {
 // The rows of source.cpp; each is defined in the file of its name.
 SourceResolver ImdsResolve, CloudShellResolve, VmExtensionResolve, AppServiceResolve,
     AppService2017Resolve, AzureMlResolve, AzureArcResolve, ServiceFabricResolve,
-    WorkloadIdentityResolve;
+    WorkloadIdentityResolve, KeyVaultResolve;
 SourceWriter ImdsWrite, CloudShellWrite, VmExtensionWrite, AppServiceWrite, AppService2017Write,
     AzureArcWrite, ServiceFabricWrite, WorkloadIdentityWrite;
 SourceChallenge AzureArcChallenge;

@@ -26,6 +26,7 @@ constexpr SourceFacts kSources[] = {
     {"azure-arc", kAnybody, false, kCommon, true, true},
     {"service-fabric", kNobody, true, ThrottleRule::kDoubling, false, false},
     {"workload-identity", kClientOnly, false, kCommon, false, false},
+    {"key-vault", kNobody, true, kCommon, false, false},
 };
 
 static_assert(sizeof(kSources) / sizeof(kSources[0]) == static_cast<size_t>(SourceId::kCount),
@@ -69,6 +70,7 @@ const char* SourceFindEndpoint(SourceId id, const SourceSetting& setting,
       return ServiceFabricResolve(setting, environment, endpoint, culprit);
     case SourceId::kWorkloadIdentity:
       return WorkloadIdentityResolve(setting, environment, endpoint, culprit);
+    case SourceId::kKeyVault: return KeyVaultResolve(setting, environment, endpoint, culprit);
     case SourceId::kCount: break;
   }
   CHECK(false);
@@ -86,6 +88,7 @@ void SourceWrite(SourceId id, const Endpoint& endpoint, const TokenQuery& query,
     case SourceId::kAzureArc: return AzureArcWrite(endpoint, query, writer);
     case SourceId::kServiceFabric: return ServiceFabricWrite(endpoint, query, writer);
     case SourceId::kWorkloadIdentity: return WorkloadIdentityWrite(endpoint, query, writer);
+    case SourceId::kKeyVault:  // KeyVaultWrite's
     case SourceId::kCount: break;
   }
   CHECK(false);
@@ -111,7 +114,7 @@ const char* IdentityRefusal(SourceId id, IdentityKind kind) {
 }
 
 bool SourceFind(std::string_view name, SourceId* id) {
-  for (uint32_t index = 0; index < static_cast<uint32_t>(SourceId::kCount); ++index) {
+  for (uint32_t index = 0; index < static_cast<uint32_t>(SourceId::kKeyVault); ++index) {
     if (!IsName(name, kSources[index].name)) continue;
     *id = static_cast<SourceId>(index);
     return true;

@@ -31,6 +31,7 @@ enum class SourceId : uint8_t {
   kAzureArc,
   kServiceFabric,
   kWorkloadIdentity,
+  kKeyVault,  // a secret's, and the last: no `source =` chooses it
   kCount,
 };
 
@@ -79,6 +80,8 @@ struct TokenQuery {
   Identity identity;
   bool bypass_cache = false;  // a forced refresh: the endpoint's own cached token is no good
   std::string_view request_id;  // a fresh UUID, which Azure's support asks for
+  std::string_view rejected_sha256;  // of a token that a resource refused; service-fabric alone
+  std::string_view claims;  // JSON that a resource asked for; workload-identity alone
   SecretBytes file_secret;  // what the file has that this request must show: a key, an assertion
 };
 
@@ -142,6 +145,13 @@ void SourceWrite(SourceId id, const Endpoint& endpoint, const TokenQuery& query,
 
 // Judges the challenge of a source that is_challenging (a SourceChallenge).
 Status SourceJudgeChallenge(SourceId id, std::string_view header, KeyFile* key_file);
+
+// Writes the request for a Key Vault secret, but for the bearer token: its position is returned.
+size_t KeyVaultWrite(const Endpoint& endpoint, std::string_view request_id, TextWriter& writer);
+
+// Reads the body of a vault's 200: the secret's value, its escapes decoded where it stands.
+// kJson..., kAnswerNoSecret.
+Status KeyVaultRead(Span body, std::string_view* value);
 
 // Null where the source takes an identity of this kind, else a sentence, with `~` for the source's
 // name, that says which it takes.

@@ -82,7 +82,9 @@ void WorkloadIdentityWrite(const Endpoint& endpoint, const TokenQuery& query, Te
       {"client_id", is_chosen ? query.identity.value : endpoint.client_id, {}},
       {"scope", query.resource, "/.default"},
       {"client_assertion", {query.file_secret.data, query.file_secret.size}, {}},
+      {"claims", query.claims, {}},
   };
+  const uint32_t field_count = sizeof(fields) / sizeof(fields[0]) - (query.claims.empty() ? 1 : 0);
   RequestBegin(writer, "POST", endpoint.path);
   if (!endpoint.tenant_id.empty()) {
     if (!EndsWith(endpoint.path, "/")) Append(writer, '/');
@@ -91,7 +93,7 @@ void WorkloadIdentityWrite(const Endpoint& endpoint, const TokenQuery& query, Te
   }
   RequestHost(writer, endpoint.authority);
   CommonHeaders(writer);
-  RequestForm(writer, fields, sizeof(fields) / sizeof(fields[0]));
+  RequestForm(writer, fields, field_count);
 }
 
 }  // namespace miagent

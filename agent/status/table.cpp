@@ -14,6 +14,8 @@ void PutColumn(StatusWriter& writer, std::string_view text) {
   for (size_t width = text.size(); width < kColumnWidth; ++width) Put(writer, " ");
 }
 
+constexpr Duration kLifeShownMax = Seconds(int64_t{365} * 86400);  // a secret doesn't expire
+
 void PutDurationColumn(StatusWriter& writer, Duration duration, bool is_known) {
   char bytes[24];
   TextWriter text{bytes, sizeof(bytes)};
@@ -50,7 +52,7 @@ TokenCondition StatusTokenJudge(const StatusToken& token, const StatusMoment& mo
   }
   const Duration remaining = StatusRemaining(token.expires_at, token.expires_at_wall, moment);
   if (remaining.ms <= 0) return TokenCondition::kExpired;
-  return remaining <= kStaleMargin ? TokenCondition::kStale : TokenCondition::kFresh;
+  return remaining <= kStaleMargin ? TokenCondition::kStale : token.condition;
 }
 
 FileCondition StatusFileJudge(const StatusFile& file, const StatusMoment& moment) {
@@ -86,7 +88,7 @@ void StatusTokenShow(const StatusToken& token, const StatusAgent& agent, const S
   PutColumn(writer,
             ChoiceAt(kTokenConditions, static_cast<uint32_t>(StatusTokenJudge(token, moment))));
   PutDurationColumn(writer, life - remaining, is_held && token.issued_at_wall.unix_s != 0);
-  PutDurationColumn(writer, remaining, is_held);
+  PutDurationColumn(writer, remaining, is_held && remaining < kLifeShownMax);
   PutDurationColumn(writer, Greatest(token.next_attempt_in - StatusAge(agent, moment), Duration{0}),
                     is_alive);
   Put(writer, token.name);
@@ -99,8 +101,8 @@ void StatusFileShow(const StatusFile& file, const StatusMoment& moment, StatusWr
   PutColumn(writer,
             ChoiceAt(kFileConditions, static_cast<uint32_t>(StatusFileJudge(file, moment))));
   PutDurationColumn(writer, age, file.published_at.boot_ms != 0);
-  PutDurationColumn(writer, StatusRemaining(file.expires_at, file.expires_at_wall, moment),
-                    file.expires_at.boot_ms != 0);
+  const Duration remaining = StatusRemaining(file.expires_at, file.expires_at_wall, moment);
+  PutDurationColumn(writer, remaining, file.expires_at.boot_ms != 0 && remaining < kLifeShownMax);
   PutColumn(writer, {});
   Put(writer, file.path);
   PutError(writer, file.error);

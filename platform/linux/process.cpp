@@ -117,6 +117,10 @@ IoResult OutputWrite(Platform&, const ConstPart* parts, size_t part_count) {
   return {0, total};
 }
 
+IoResult InputRead(Platform&, char* bytes, size_t size) {
+  return Retry([&] { return read(STDIN_FILENO, bytes, size); });
+}
+
 void LogWrite(Platform&, std::string_view line) {
   // A pipe that is full and nobody reads must not stop the loop: the line is lost.
   pollfd log{STDERR_FILENO, POLLOUT, 0};

@@ -443,6 +443,15 @@ IoResult OutputWrite(Platform& world, const ConstPart* parts, size_t part_count)
   return SimLeave(world, Verb::kOutputWrite, {0, total});
 }
 
+IoResult InputRead(Platform& world, char* bytes, size_t size) {
+  if (const int32_t error = SimEnter(world, Verb::kInputRead); error != 0) {
+    return SimLeave(world, Verb::kInputRead, {error, 0});
+  }
+  const size_t count = world.input.copy(bytes, size);
+  world.input.remove_prefix(count);
+  return SimLeave(world, Verb::kInputRead, {0, static_cast<uint32_t>(count)});
+}
+
 void LogWrite(Platform& world, std::string_view line) {
   if (SimEnter(world, Verb::kLogWrite) != 0) return;
   SimTextAppend(world.log, line);

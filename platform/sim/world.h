@@ -89,6 +89,7 @@ enum class Verb : uint8_t {
   kProcessClose,
   kEnvironmentGet,
   kOutputWrite,
+  kInputRead,
   kLogWrite,
   kLocalSend,
   kClockMonotonicUs,
@@ -358,6 +359,7 @@ struct Platform {
   Signal killed_by = Signal::kNone;  // a signal that came before SignalsWatch, or isn't in its set
   SimText log;
   SimText output;
+  std::string_view input;  // what standard input still has
   SimText told;  // by DescriptorTell
 
   // The rest is the simulator's own.

@@ -29,10 +29,11 @@ from typing import Any, List, Optional, Tuple
 from urllib.parse import quote, urlsplit
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "emulator")]
+sys.path[:0] = [str(HERE.parent / "emulator"), str(HERE.parent / "e2e")]
 
 from certificates import Authority
 from harness import Emulator, clean_environment, end_with_parent
+from support import config_text, memory_folder, miagent
 
 ACCOUNT = "devstoreaccount1"
 API_VERSION = "2021-12-02"
@@ -140,6 +141,42 @@ def check(build_folder: Path) -> int:
     return failures
 
 
+def check_agent(build_folder: Path) -> int:
+    """The same by miagent: `call`, and curl with a header file that `once` published."""
+    failures = 0
+
+    def judge(name: str, fine: bool, seen: object) -> None:
+        nonlocal failures
+        failures += not fine
+        print(f"{'ok' if fine else 'FAILED':6} Azurite, {name}: {seen}", flush=True)
+
+    with Emulator() as emulator, Azurite(build_folder) as azurite:
+        source = ["--source", "imds", "--endpoint", emulator.url]
+        for audience, expected in ((AUDIENCE, 0), ("https://vault.azure.net", 69)):
+            done = miagent("call", "--resource", audience, *source, "--ca", azurite.ca_file,
+                           "--header", "x-ms-version: 2021-10-04", azurite.url + "?comp=list")
+            fine = done.code == expected and ("<Containers" in done.out) == (expected == 0)
+            judge(f"miagent call with a token for {audience}", fine, f"exit {done.code} {done.err}")
+        memory, curl = memory_folder(), shutil.which("curl")
+        if memory is None or curl is None:
+            print("not run: curl with a header file: needs tmpfs and curl", flush=True)
+            return failures
+        with tempfile.TemporaryDirectory(prefix="miagent-azurite-", dir=memory) as folder:
+            header, config = Path(folder) / "header", Path(folder) / "miagent.conf"
+            config.write_text(config_text(
+                {"t": {"resource": AUDIENCE, "source": "imds", "endpoint": emulator.url}},
+                {str(header): {"token": "t", "format": "header"}}), encoding="utf-8")
+            done = miagent("once", "-c", str(config))
+            judge("miagent once", done.code == 0, f"exit {done.code} {done.err}")
+            answer = subprocess.run(
+                [curl, "--silent", "--output", "/dev/null", "--write-out", "%{http_code}",
+                 "--cacert", azurite.ca_file, "-H", f"@{header}", "-H", "x-ms-version: 2021-10-04",
+                 azurite.url + "?comp=list"], stdout=subprocess.PIPE, text=True, check=False,
+                env=clean_environment(), timeout=60).stdout
+            judge("curl with the header file", answer == "200", answer)
+    return failures
+
+
 def main(arguments: List[str]) -> int:
     if len(arguments) != 1:
         print("usage: azurite.py BUILD_FOLDER", file=sys.stderr)
@@ -148,7 +185,7 @@ def main(arguments: List[str]) -> int:
     if not (folder / "node_modules" / "azurite").is_dir():
         print(f"azurite.py: {folder}: not installed there; run.py does that", file=sys.stderr)
         return 77
-    return 1 if check(folder) else 0
+    return 1 if check(folder) + check_agent(folder) else 0
 
 
 if __name__ == "__main__":

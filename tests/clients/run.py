@@ -215,7 +215,7 @@ def main(arguments: List[str]) -> int:
     failures += scenario(folder, THROTTLED, check=was_retried,
                          script="status 429 retry-after 1 x2")
     failures += other_sources(folder, users)
-    failures += azurite.check(folder)
+    failures += azurite.check(folder) + azurite.check_agent(folder)
     print("all as expected" if not failures else f"{failures} not as expected")
     return 1 if failures else 0
 

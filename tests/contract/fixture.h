@@ -85,6 +85,7 @@ class Fixture {
   void OutputCapture();  // from now on standard output is kept …
   std::string OutputTaken();  // … until here
   void OutputBreak();  // standard output has lost its reader
+  void InputPut(const std::string& text);  // what standard input is, to its end; once
   std::string ReceiverPut(bool is_abstract);  // takes datagrams; its name for LocalSend
   std::string ReceiverTaken();  // the next datagram; empty where there is none
   void ReceiverFill();  // sends until there is no room; nobody takes

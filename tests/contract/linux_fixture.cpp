@@ -16,6 +16,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -466,6 +467,18 @@ void Fixture::OutputBreak() {
     state_->descriptors.pop_back();
     return;
   }
+}
+
+void Fixture::InputPut(const std::string& text) {
+  const std::string path = state_->root + "/input";
+  FILE* const file = fopen(path.c_str(), "we");
+  REQUIRE(file != nullptr);
+  REQUIRE(fwrite(text.data(), 1, text.size(), file) == text.size());
+  REQUIRE(fclose(file) == 0);
+  const int input = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(input >= 0);
+  REQUIRE(dup2(input, STDIN_FILENO) == STDIN_FILENO);
+  close(input);
 }
 
 std::string Fixture::ReceiverPut(bool is_abstract) {

@@ -3,6 +3,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -11,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <thread>
@@ -39,7 +42,71 @@ bool LeadsToNull(int descriptor) {
          facts.st_rdev == null.st_rdev;
 }
 
+// A time namespace for the children of this process, in which the boot clock alone is a day ahead:
+// as it is after a day of suspend.
+bool SuspendImitate() {
+  constexpr int kNewTime = 0x80;  // CLONE_NEWTIME, linux/sched.h
+  if (unshare(kNewTime) != 0 && unshare(CLONE_NEWUSER | kNewTime) != 0) return false;
+  const int offsets = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+  constexpr std::string_view kDayAhead = "boottime 86400 0\n";
+  return offsets >= 0 && write(offsets, kDayAhead.data(), kDayAhead.size()) ==
+                             static_cast<ssize_t>(kDayAhead.size());
+}
+
 }  // namespace
+
+TEST_CASE("the boot clock counts what passed in suspend") {
+  if (!InChild(SuspendImitate)) {
+    MESSAGE("no time namespace here");
+    return;
+  }
+  static Platform platform;
+  const Instant before = ClockBoot(platform);
+  CHECK(InChild([before] {
+    return SuspendImitate() &&
+           InChild([before] { return ClockBoot(platform) >= before + Seconds(86400); });
+  }));
+}
+
+namespace {
+
+std::atomic<uint32_t> g_interruption_count{0};
+
+// Interrupts the thread that opens the FIFO a thousand times, then opens its other end.
+void Interrupt(pthread_t thread, const std::string& fifo, const std::atomic<bool>& is_over) {
+  for (uint32_t count = 1; count <= 1000 && !is_over; ++count) {
+    pthread_kill(thread, SIGALRM);
+    while (g_interruption_count < count) sched_yield();
+  }
+  while (!is_over) {
+    const int writer = open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (writer >= 0) close(writer);
+  }
+}
+
+bool OpensThoughInterrupted() {
+  static Platform platform;
+  struct sigaction action{};  // no SA_RESTART: the kernel doesn't try again by itself
+  action.sa_handler = [](int) { ++g_interruption_count; };
+  sigaction(SIGALRM, &action, nullptr);
+  char folder[] = "/tmp/miagent-fifo-XXXXXX";
+  if (mkdtemp(folder) == nullptr) return false;
+  const std::string fifo = std::string(folder) + "/fifo";
+  if (mkfifo(fifo.c_str(), 0600) != 0) return false;
+  std::atomic<bool> is_over{false};
+  std::thread other([&, self = pthread_self()] { Interrupt(self, fifo, is_over); });
+  File file;
+  const bool is_open = FileOpen(platform, fifo.c_str(), &file).ok();
+  is_over = true;
+  other.join();
+  unlink(fifo.c_str());
+  rmdir(folder);
+  return is_open;
+}
+
+}  // namespace
+
+TEST_CASE("a call that signals interrupt is made again") { CHECK(InChild(OpensThoughInterrupted)); }
 
 TEST_CASE("closed standard descriptors lead to /dev/null, open ones stay") {
   CHECK(InChild([] {

@@ -70,6 +70,20 @@ TEST_CASE("output without a reader is EPIPE, and no signal") {
   CHECK(result.error == EPIPE);
 }
 
+TEST_CASE("input is read to its end, in whatever pieces there is room for") {
+  Fixture fixture;
+  fixture.InputPut("0123456789");
+  char bytes[8] = {};
+  IoResult read = InputRead(fixture.platform(), bytes, 8);
+  CHECK(read.ok());
+  CHECK(std::string(bytes, read.count) == "01234567");
+  read = InputRead(fixture.platform(), bytes, 8);
+  CHECK(std::string(bytes, read.count) == "89");
+  read = InputRead(fixture.platform(), bytes, 8);
+  CHECK(read.ok());
+  CHECK(read.count == 0);
+}
+
 TEST_CASE("a datagram reaches a path and an abstract name, whole, one by one") {
   for (const bool is_abstract : {false, true}) {
     Fixture fixture;

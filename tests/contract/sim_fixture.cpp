@@ -27,6 +27,7 @@ struct Fixture::State {
   std::vector<std::unique_ptr<std::string>> outputs;
   SimReceiver* receiver = nullptr;
   std::vector<std::string> datagrams;
+  std::string input;
 };
 
 namespace {
@@ -186,6 +187,10 @@ void Fixture::EnvironmentPut(const char* name, const char* value) {
 
 void Fixture::OutputCapture() {}
 std::string Fixture::OutputTaken() { return std::string(state_->world.output.text()); }
+void Fixture::InputPut(const std::string& text) {
+  state_->input = text;
+  state_->world.input = state_->input;
+}
 void Fixture::OutputBreak() { SimFail(state_->world, Verb::kOutputWrite, EPIPE, 0, 1000); }
 std::string Fixture::ReceiverPut(bool is_abstract) {
   state_->receiver =

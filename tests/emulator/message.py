@@ -15,7 +15,7 @@ from typing import Any, List, Optional, Protocol, Sequence, Tuple
 from urllib.parse import unquote_plus
 
 HEAD_SIZE_MAX = 16 * 1024
-BODY_SIZE_MAX = 64 * 1024
+BODY_SIZE_MAX = 1024 * 1024
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.([01])\Z")
 _HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*\Z")
 

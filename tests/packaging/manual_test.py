@@ -11,7 +11,8 @@ from files import ROOT, EmulatedTest, PACKAGING, need, run, text_of
 from support import miagent
 
 PAGES = ("miagent.8", "miagent.conf.5")
-PLACES = {"kAgent": "[agent]", "kToken": "[token NAME]", "kFile": "[file PATH]"}
+PLACES = {"kAgent": "[agent]", "kToken": "[token NAME]", "kSecret": "[secret NAME]",
+          "kFile": "[file PATH]"}
 
 
 def sections(page: str) -> Dict[str, str]:
@@ -143,7 +144,7 @@ class Sample(EmulatedTest):
 
     def test_the_template(self) -> None:
         head, _, rest = self.sample().partition("#[file ")
-        text = head + re.sub(r"^#", "", "#[file " + rest, flags=re.MULTILINE)
+        text = head + re.sub(r"^#(?! )", "", "#[file " + rest, flags=re.MULTILINE)
         self.assertIn("template", self.check(text))
 
     def test_the_examples_of_the_man_page(self) -> None:

@@ -229,5 +229,13 @@ TEST_CASE("a configuration that isn't there is 78, and says what to do") {
   CHECK(scene.Logged("/etc/miagent.conf: can't read the configuration"));
 }
 
+TEST_CASE("call: a build without TLS says so, and asks nothing") {
+  Scene scene;
+  scene.ConfigureOne();
+  CHECK(scene.RunToEnd(CommandId::kCall) == 78);
+  CHECK(scene.Logged("miagent: call: https needs TLS, which this build doesn't have\n"));
+  CHECK(scene.Requests() == 0);
+}
+
 }  // namespace
 }  // namespace miagent

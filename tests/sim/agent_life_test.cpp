@@ -243,6 +243,30 @@ TEST_CASE("short writes: the file is whole") {
   CHECK(scene.File("/run/tokens/json").back() == '\n');
 }
 
+TEST_CASE("a file on a disk is synced before it takes the old one's place; on tmpfs that is idle") {
+  for (const bool is_on_disk : {true, false}) {
+    Scene scene;
+    SimDirectoryAdd(*scene.world, "/var/tokens", 0, 0755, !is_on_disk);
+    scene.Configure(
+        "[agent]\nrequire_tmpfs = no\n[token t]\nresource = arm\n"
+        "[file /var/tokens/t]\ntoken = t\n");
+    uint64_t unsynced_count = 0;  // files that were renamed as they were
+    scene.world->hook_context = &unsynced_count;
+    scene.world->before_verb = [](void* context, Platform& world, Verb verb) {
+      if (verb != Verb::kFileRename) return 0;
+      for (const SimFile& file : world.files) {
+        if (file.in_use && file.is_named && !file.is_synced) ++*static_cast<uint64_t*>(context);
+      }
+      return 0;
+    };
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(50000));
+    CHECK(scene.Requests() == 2);
+    CHECK((unsynced_count == 0) == is_on_disk);
+    CHECK(SimVerbCount(*scene.world, Verb::kFileSync) == (is_on_disk ? 2 : 0));
+  }
+}
+
 TEST_CASE("a directory that was replaced: the new one gets the file") {
   Scene scene;
   scene.ConfigureOne();

@@ -194,6 +194,53 @@ TEST_CASE("run: boot in 1970, the right time an hour later, and steps of 50 year
   CHECK(scene.TokenNumber() == 2);
 }
 
+TEST_CASE(
+    "run: a token gotten while the wall clock is wrong ends when it ends, not by that clock") {
+  for (const int64_t wrong_years : {-50, 50}) {
+    Scene scene;
+    SimWallStep(*scene.world, Seconds(wrong_years * 365 * kDay));
+    scene.imds->lifetime = Seconds(7200);
+    scene.ConfigureOne();
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(10));
+    CHECK(scene.TokenNumber() == 1);
+    scene.Fails(500, 9999);
+    scene.RunFor(Seconds(7180));
+    CHECK(scene.TokenNumber() == 1);
+    scene.RunFor(Seconds(20));
+    CHECK(scene.File() == "-");
+  }
+}
+
+TEST_CASE("run: an older token of an endpoint with several caches doesn't replace a newer one") {
+  Scene scene;
+  const int64_t now_s = SimTrueTime(*scene.world).unix_s;
+  const auto answer = [now_s](const char* token, int64_t not_before_ahead_s) {
+    const std::string begin = std::to_string(now_s + not_before_ahead_s);
+    const std::string end = std::to_string(now_s + not_before_ahead_s + 86400);
+    const std::string body = std::string("{\"access_token\":\"") + token + "\",\"not_before\":\"" +
+                             begin + "\",\"expires_on\":\"" + end + "\"}";
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  const std::string newer = answer("newer", -100);
+  const std::string older = answer("older", -200);
+  const std::string newest = answer("newest", -50);
+  for (const std::string* bytes : {&newer, &older, &newest}) {
+    SimStepAdd(*scene.imds, {SimStepKind::kBytes, 1, 0, {}, *bytes});
+  }
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(60));
+  CHECK(scene.File() == "newer");
+  scene.RunFor(Seconds(43200));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.File() == "newer");
+  CHECK(scene.Logged("result=older"));
+  scene.RunFor(Seconds(22000));
+  CHECK(scene.Requests() == 3);
+  CHECK(scene.File() == "newest");
+}
+
 TEST_CASE("run: suspend counts: a token that expired in the sleep is replaced at the waking") {
   Scene scene;
   scene.imds->lifetime = Seconds(7200);

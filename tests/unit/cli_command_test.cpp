@@ -163,10 +163,12 @@ struct Wrong {
 
 TEST_CASE("command: each fault is one sentence that says what was expected") {
   const Wrong wrongs[] = {
-      {"", "expected a command: run, once, get, check, status, wait, exec or help"},
-      {"_", "there is no command '': expected run, once, get, check, status, wait, exec or help"},
+      {"", "expected a command: run, once, get, check, status, wait, exec, call or help"},
+      {"_",
+       "there is no command '': expected run, once, get, check, status, wait, exec, call or help"},
       {"fetch",
-       "there is no command 'fetch': expected run, once, get, check, status, wait, exec or help"},
+       "there is no command 'fetch': expected run, once, get, check, status, wait, exec, call or "
+       "help"},
       {"--nonsense", "there is no command '--nonsense': expected run, once"},
       {"-c x", "there is no command '-c'"},
       {"exec", "exec expects a program to start behind its options: -- CMD ARG..."},
@@ -180,7 +182,45 @@ TEST_CASE("command: each fault is one sentence that says what was expected") {
       {"exec --json -- ls", "exec has no option '--json'"},
       {"exec --resource arm -- ls", "exec has no option '--resource'"},
       {"exec --file /f -- ls", "exec has no option '--file'"},
-      {"call", "this build has no command 'call'"},
+      {"call", "call needs --resource URI (see 'miagent help call')"},
+      {"call https://h/", "call needs --resource URI"},
+      {"call --resource a", "call needs a URL behind its options"},
+      {"call --resource a _", "call needs a URL behind its options"},
+      {"call --resource a https://h/ https://h/", "call takes one URL"},
+      {"call --resource a -- https://h/ x", "call takes one URL"},
+      {"call --resource a http://h/", "call: the URL is plain http: call sends a token, by https"},
+      {"call --resource a h/x", "call: the URL has no scheme: begin it with https://"},
+      {"call --resource a ftp://h/x", "call: the URL has a scheme that is neither http nor https"},
+      {"call --resource a https://h/#f", "call: the URL has a fragment (#)"},
+      {"call --resource a https://u@h/", "call: the URL has a user name"},
+      {"call --resource a https://h?x", "call: the URL has a query without a path"},
+      {"call --resource a https://a..b/", "call: the URL has a host that is neither a name nor"},
+      {"call --resource a https://h/\x01", "call: the URL has a blank or another byte"},
+      {"call --resource a -c f https://h/", "call has no option '-c'"},
+      {"call --resource a --file /f https://h/", "call has no option '--file'"},
+      {"call --resource a --format raw https://h/", "call has no option '--format'"},
+      {"call --resource a --method get https://h/", "call expects --method in upper-case letters"},
+      {"call --resource a --method CONNECT https://h/", "call expects --method as GET, PUT"},
+      {"call --resource a --method ABCDEFGHIJKLMNOPQ https://h/", "call expects --method as GET"},
+      {"call --resource a --method A --method B https://h/", "call takes '--method' once"},
+      {"call --resource a --data x --data y https://h/", "call takes '--data' once"},
+      {"call --resource a --data https://h/", "call needs a URL behind its options"},
+      {"call --resource a --data= https://h/", "call needs a value for '--data'"},
+      {"call --resource a --key= https://h/", "call needs a value for '--key'"},
+      {"call --resource a --header x https://h/", "call expects --header 'Name: value'"},
+      {"call --resource a --header :x https://h/", "call expects --header 'Name: value'"},
+      {"call --resource a --header a(:x https://h/", "call got a --header whose name has"},
+      {"call --resource a --header a:x\r\nb:c https://h/", "call got a --header whose value has"},
+      {"call --resource a --header a:x\x7F https://h/", "call got a --header whose value has"},
+      {"call --resource a --header AUTHORIZATION:x https://h/",
+       "call writes itself: Authorization"},
+      {"call --resource a --header a:1 --header a:2 --header a:3 --header a:4 --header a:5 "
+       "--header "
+       "a:6 --header a:7 --header a:8 --header a:9 https://h/",
+       "call takes at most 8 times --header"},
+      {"call --resource a --timeout 0 https://h/", "call expects --timeout 1 to 86400 seconds"},
+      {"get --resource a --key value", "get has no option '--key'"},
+      {"run --header a:b", "run has no option '--header'"},
       {"get", "get needs --resource URI (see 'miagent help get')"},
       {"get --cloud china", "get needs --resource URI"},
       {"get arm", "get takes no argument, but got 'arm' (see 'miagent help get')"},
@@ -242,8 +282,7 @@ TEST_CASE("command: each fault is one sentence that says what was expected") {
       {"get --resource a --json", "get has no option '--json'"},
       {"run --fresh 1", "run has no option '--fresh'"},
       {"help get more", "expected nothing after 'get'"},
-      {"help fetch", "expected miagent help run|once|get|check|status|wait|exec|resources"},
-      {"help call", "this build has no command 'call'"},
+      {"help fetch", "expected miagent help run|once|get|check|status|wait|exec|call|resources"},
       {"--version x", "expected nothing after '--version'"},
       {"--help get", "expected nothing after '--help'"},
       {"get\x1b[31m", "there is no command 'get?[31m'"},
@@ -255,6 +294,33 @@ TEST_CASE("command: each fault is one sentence that says what was expected") {
     CHECK(parsed.problem.find(wrong.problem) == 0);
     CHECK(parsed.problem.find('\n') == std::string::npos);
   }
+}
+
+TEST_CASE("command: call") {
+  const Command plain = Good("call --resource arm https://h.example:8443/a/b?c=d");
+  CHECK(plain.id == CommandId::kCall);
+  CHECK(plain.has_token_options);
+  CHECK(plain.call.method == "GET");
+  CHECK(plain.call.url.host == "h.example");
+  CHECK(plain.call.url.port == 8443);
+  CHECK(plain.call.url.path == "/a/b?c=d");
+  CHECK(plain.call.data.empty());
+  CHECK(plain.call.key.empty());
+  CHECK(plain.timeout == Duration{0});
+  const Command full = Good(
+      "call HTTPS://[::1] --header a:b --resource=arm --header=c:d --data @x --key k --timeout 5 "
+      "--ca f");
+  CHECK(full.call.method == "POST");
+  CHECK(full.call.url.host == "::1");
+  CHECK(full.call.url.path == "/");
+  CHECK(full.call.data == "@x");
+  CHECK(full.call.key == "k");
+  CHECK(full.call.header_count == 2);
+  CHECK(std::string(full.call.headers[1]) == "c:d");
+  CHECK(full.timeout == Seconds(5));
+  CHECK(full.options.ca == "f");
+  CHECK(Good("call --resource a --method DELETE --data x -- https://h").call.method == "DELETE");
+  CHECK(Good("call --help").topic == "call");
 }
 
 TEST_CASE("command: no arguments at all") {

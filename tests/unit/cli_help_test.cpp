@@ -16,8 +16,8 @@ std::string Help(std::string_view topic) {
   return std::string(writer.text());
 }
 
-constexpr const char* kTopics[] = {"",       "run",  "once", "get",      "check",
-                                   "status", "wait", "exec", "resources"};
+constexpr const char* kTopics[] = {"",       "run",  "once", "get",  "check",
+                                   "status", "wait", "exec", "call", "resources"};
 
 TEST_CASE("help: every text is short, printable and ends its last line") {
   size_t total = 0;
@@ -53,11 +53,11 @@ TEST_CASE("help: the general text has every command and exit code") {
 
 // The options that the help of a command shows are those that the command takes.
 TEST_CASE("help: each command's options are told and taken") {
-  const char* const options[] = {"--resource",  "--cloud",     "--source",   "--client-id",
-                                 "--object-id", "--mi-res-id", "--endpoint", "--file",
-                                 "--timeout",   "--format",    "-c",         "--json",
-                                 "--fresh"};
-  for (const char* name : {"run", "once", "get", "check", "status", "wait", "exec"}) {
+  const char* const options[] = {
+      "--resource", "--cloud",  "--source",  "--client-id", "--object-id", "--mi-res-id",
+      "--endpoint", "--file",   "--timeout", "--format",    "-c",          "--json",
+      "--fresh",    "--method", "--header",  "--data",      "--key"};
+  for (const char* name : {"run", "once", "get", "check", "status", "wait", "exec", "call"}) {
     const std::string text = Help(name);
     for (const char* option : options) {
       const char* const arguments[] = {"miagent", name, option, "1"};

@@ -194,7 +194,7 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[file /run/.miagent-0000abcd.tmp]\ntoken=t", 5, "temporary"},
       {"$[file /a\x01z]\ntoken=t", 5, "control characters"},
       {"$[file /f]\ntoken=t", 5, "[file]: there is another '/f'"},
-      {"$[secret db]\nvalue=1", 5, "[secret]: this build has no such sections"},
+      {"$[secret db]\nvalue=1", 5, "[secret]: needs TLS"},
       {"$color=red", 5, "there is no key 'color' in this section"},
       {"$resource=arm", 5, "there is no key 'resource' in this section"},
       {"$co\x1bl=red", 5, "there is no key 'co?l'"},

@@ -125,8 +125,8 @@ TEST_CASE("names of sources") {
   const char* const names[] = {"imds",        "cloud-shell",      "vm-extension",
                                "app-service", "app-service-2017", "azure-ml",
                                "azure-arc",   "service-fabric",   "workload-identity"};
-  static_assert(sizeof(names) / sizeof(names[0]) == static_cast<size_t>(SourceId::kCount));
-  for (uint32_t index = 0; index < static_cast<uint32_t>(SourceId::kCount); ++index) {
+  static_assert(sizeof(names) / sizeof(names[0]) == static_cast<size_t>(SourceId::kKeyVault));
+  for (uint32_t index = 0; index < static_cast<uint32_t>(SourceId::kKeyVault); ++index) {
     CAPTURE(names[index]);
     CHECK(SourceFind(names[index], &id));
     CHECK(id == static_cast<SourceId>(index));

@@ -30,6 +30,16 @@ TEST_CASE("service-fabric: the request, byte for byte") {
             tail);
 }
 
+TEST_CASE("service-fabric: a forced refresh names the token that is no good") {
+  TokenQuery query = QueryOf("r");
+  query.rejected_sha256 = "00ff";
+  query.bypass_cache = true;
+  const std::string request = Written(kFabric, Environment(), query);
+  CHECK(request.substr(0, request.find(" HTTP/1.1")) ==
+        "GET /metadata/identity/oauth2/token?api-version=2019-07-01-preview&resource=r"
+        "&token_sha256_to_refresh=00ff&xms_cc=cp1");
+}
+
 TEST_CASE("service-fabric: the thumbprint, however it is printed") {
   for (const char* text : {kThumbprint, "000102030405060708090a0b0c0d0e0f101112FF",
                            "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:FF",

@@ -44,6 +44,16 @@ TEST_CASE("workload-identity: the request, byte for byte") {
             std::to_string(body.size()) + "\r\n\r\n" + body);
 }
 
+TEST_CASE("workload-identity: claims that a resource asked for") {
+  TokenQuery query = Query();
+  query.claims = R"({"a":"b&c"})";
+  const std::string request = Written(kFederation, Environment(), query);
+  const std::string tail = "&client_assertion=h.p_-.s&claims=%7B%22a%22%3A%22b%26c%22%7D";
+  CHECK(request.substr(request.size() - tail.size()) == tail);
+  CHECK(request.find("Content-Length: " + std::to_string(Body(request).size()) + "\r\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("workload-identity: a resource that ends in a slash has two in its scope") {
   CHECK(Body(Written(kFederation, Environment(), Query("https://storage.azure.com/")))
             .find("&scope=https%3A%2F%2Fstorage.azure.com%2F%2F.default&") != std::string::npos);

@@ -1,0 +1,2 @@
+// What any process costs, whatever it does.
+int main(void) { return 0; }
