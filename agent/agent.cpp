@@ -314,6 +314,7 @@ Instant AgentNextDeadline(const Agent& agent) {
     const TokenState& token = agent.tokens[ConfigOf(agent).files[index].token_index];
     const bool is_due = !file.is_current && token.slot != kSlotNone;
     if (is_due && !is_busy) next = Earliest(next, file.attempt_at);
+    next = Earliest(next, PublicationExpiry(agent, index));
   }
   return next;
 }

@@ -403,6 +403,14 @@ Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span mem
   return PrintLine(platform, writer);
 }
 
+// The first file that is in the same directory.
+uint32_t NeighbourFind(const Config& config, uint32_t file_index) {
+  uint32_t index = 0;
+  while (config.files[index].directory != config.files[file_index].directory) ++index;
+  CHECK(index <= file_index);
+  return index;
+}
+
 }  // namespace
 
 Status PlanLoad(Agent& agent, Platform& platform) {
@@ -418,7 +426,10 @@ Status PlanLoad(Agent& agent, Platform& platform) {
 Status PlanOpenDirectories(Agent& agent, Platform& platform) {
   Status first;
   for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
-    const Status swept = FileSweep(platform, TargetOf(agent, index));
+    // Each directory once, as a file says as yet only how that went.
+    const uint32_t neighbour = NeighbourFind(ConfigOf(agent), index);
+    const Status swept = neighbour == index ? FileSweep(platform, TargetOf(agent, index))
+                                            : agent.files[neighbour].failure;
     if (swept.ok()) continue;
     agent.files[index].failure = swept;
     agent.files[index].failure_count = 1;

@@ -255,6 +255,19 @@ Status Clear(Agent& agent, Platform& platform, uint32_t file_index, bool leave_e
   return cleared;
 }
 
+// Applies a file's on_expiry, which is not to keep it. False where that failed, which is told.
+bool Expire(Agent& agent, Platform& platform, uint32_t file_index) {
+  const bool leave_empty = ConfigOf(agent).files[file_index].on_expiry == ExpiryPolicy::kEmpty;
+  const Status cleared = Clear(agent, platform, file_index, leave_empty);
+  if (!cleared.ok()) {
+    ReportFileFailure(agent, platform, file_index, cleared);
+    return false;
+  }
+  ReportFile(agent, LogLevel::kWarning, "expired_file_cleared", file_index);
+  ReportSend(agent, platform);
+  return true;
+}
+
 }  // namespace
 
 FileTarget TargetOf(const Agent& agent, uint32_t file_index) {
@@ -272,6 +285,13 @@ FileTarget TargetOf(const Agent& agent, uint32_t file_index) {
 }
 
 void PublicationOnTick(Agent& agent, Platform& platform) {
+  for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
+    if (PublicationExpiry(agent, index) > agent.now) continue;
+    agent.output.has_news = true;
+    if (!Expire(agent, platform, index)) {
+      agent.files[index].expires_at = agent.now + kRetryDelayMax;
+    }
+  }
   if (agent.request.token_index != kTokenNone) return;
   for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
     const FileState& state = agent.files[index];
@@ -308,16 +328,18 @@ bool PublicationExpire(Agent& agent, Platform& platform, uint32_t token_index) {
     if (file.token_index != token_index) continue;
     agent.files[index].is_current = false;
     if (file.on_expiry == ExpiryPolicy::kKeep) continue;
-    const Status cleared = Clear(agent, platform, index, file.on_expiry == ExpiryPolicy::kEmpty);
-    if (!cleared.ok()) {
-      is_done = false;
-      ReportFileFailure(agent, platform, index, cleared);
-      continue;
-    }
-    ReportFile(agent, LogLevel::kWarning, "expired_file_cleared", index);
-    ReportSend(agent, platform);
+    is_done = Expire(agent, platform, index) && is_done;
   }
   return is_done;
+}
+
+Instant PublicationExpiry(const Agent& agent, uint32_t file_index) {
+  const FileState& state = agent.files[file_index];
+  const bool is_left_behind = agent.mode == Mode::kRun && !state.is_current &&
+                              TokenStateOf(agent, file_index).slot != kSlotNone;
+  const bool is_kept = ConfigOf(agent).files[file_index].on_expiry == ExpiryPolicy::kKeep;
+  if (!is_left_behind || is_kept || state.expires_at.boot_ms == 0) return kInstantNever;
+  return state.expires_at;
 }
 
 void PublicationStop(Agent& agent, Platform& platform, uint32_t file_index) {

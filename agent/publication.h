@@ -23,6 +23,10 @@ void PublicationReview(Agent& agent, uint32_t token_index);
 // A token is over: applies each file's on_expiry. False where that failed for one of them.
 bool PublicationExpire(Agent& agent, Platform& platform, uint32_t token_index);
 
+// When a file's on_expiry is due although its token lives: it holds an older one, as the new one
+// could not be written. kInstantNever where it isn't.
+Instant PublicationExpiry(const Agent& agent, uint32_t file_index);
+
 // The agent stops, or a reload dropped the file: applies its on_stop.
 void PublicationStop(Agent& agent, Platform& platform, uint32_t file_index);
 

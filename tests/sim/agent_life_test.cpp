@@ -191,6 +191,46 @@ TEST_CASE("restart: what a killed agent left in the directory is swept, a living
   CHECK(scene.File("/run/tokens/.miagent-own.tmp") == "someone else's");
 }
 
+TEST_CASE("a token that expires on a file while the new one can't be written goes by on_expiry") {
+  for (const std::string policy : {"remove", "empty", "keep"}) {
+    CAPTURE(policy);
+    Scene scene;
+    scene.ConfigureOne("", "on_expiry = " + policy + "\n");
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(1));
+    scene.world->space_left = 10;
+    scene.RunFor(Seconds(86390));
+    CHECK(scene.Requests() >= 2);
+    CHECK(scene.TokenNumber() == 1);
+    scene.RunFor(Seconds(10));
+    if (policy == "keep") CHECK(scene.TokenNumber() == 1);
+    if (policy == "remove") CHECK(scene.File() == "-");
+    if (policy == "empty") CHECK(scene.File().empty());
+    scene.world->space_left = UINT64_MAX;
+    scene.RunFor(Seconds(80));
+    CHECK(scene.TokenNumber() > 1);
+  }
+}
+
+TEST_CASE(
+    "start: a directory is swept once, however many files are in it; each is told if unsafe") {
+  Scene scene;
+  SimDirectory& other = SimDirectoryAdd(*scene.world, "/run/other", 0, 0755, true);
+  std::string text = "[token storage]\nresource = https://storage.azure.com/\n";
+  for (const char* path : {"/run/other/a", "/run/tokens/b", "/run/other/c", "/run/other/d"}) {
+    text += std::string("[file ") + path + "]\ntoken = storage\n";
+  }
+  scene.Configure(text);
+  CHECK(scene.Once() == 0);
+  CHECK(SimVerbCount(*scene.world, Verb::kDirectoryList) == 2);
+  other.mode = 0777;
+  CHECK(scene.Once() == 77);
+  for (const char* path : {"/run/other/a", "/run/other/c", "/run/other/d"}) {
+    CHECK(scene.world->log.text().find(std::string("miagent: ") + path) != std::string_view::npos);
+  }
+  CHECK(scene.world->log.text().find("/run/tokens/b") == std::string_view::npos);
+}
+
 TEST_CASE("a full tmpfs: the old token stays, and the new one follows without another request") {
   Scene scene;
   scene.ConfigureOne();
