@@ -7,7 +7,7 @@
 set -euo pipefail
 
 # Debian's own python3 is used throughout (/usr/bin/python3): python3-cryptography belongs to it.
-build="clang-19 lld-19 cmake ninja-build xz-utils"
+build="clang-19 lld-19 cmake ninja-build xz-utils bzip2"
 run="$build python3 python3-cryptography"
 test="$run libclang-rt-19-dev clang-tidy-19 clang-format-19 valgrind strace mandoc s6 shellcheck \
 openssl ca-certificates"
