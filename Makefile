@@ -13,7 +13,7 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all run test check sim bench torture fuzz planted size format clean help test-clients \
+.PHONY: all run test check sim bench torture fuzz planted coverage size format clean help test-clients \
   product tests setup-% cross cross-product cross-test cross-check dist
 
 all: setup-build product ## build build/miagent (installs and fetches what is missing, once)
@@ -51,6 +51,9 @@ fuzz: setup-test product tests ## fuzz each of TARGETS (all) for T seconds, one 
 FAULTS ?=
 planted: setup-test ## plant each of FAULTS (all) in a copy, and see that a test finds it (5 minutes)
 	@$(PYTHON) tests/planted/planted.py --build $(BUILD)/planted --jobs $(JOBS) $(FAULTS)
+
+coverage: setup-coverage product ## which branches of agent/ the tests take (3 minutes)
+	@$(PYTHON) tests/coverage/coverage.py --product $(BUILD) --build $(BUILD)/coverage --jobs $(JOBS)
 
 size: setup-build product ## what the binary's bytes and memory go to
 	@$(call GATE,size) --report

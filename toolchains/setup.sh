@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing for a purpose; does nothing where none is.
 #
-#   toolchains/setup.sh build|run|test|bench|cross-test
+#   toolchains/setup.sh build|run|test|coverage|bench|cross-test
 #   toolchains/setup.sh cross PROCESSOR…
 #   toolchains/setup.sh packages NAME…
 set -euo pipefail
@@ -11,6 +11,7 @@ build="clang-19 lld-19 cmake ninja-build xz-utils bzip2"
 run="$build python3 python3-cryptography"
 test="$run libclang-rt-19-dev clang-tidy-19 clang-format-19 valgrind strace mandoc s6 shellcheck \
 openssl ca-certificates"
+coverage="$test llvm-19"
 bench="$run valgrind strace"  # what is compared with, tests/bench/peers.py asks for, one by one
 # Not runit and busybox-static, which tests/packaging uses where they are: the one puts a service
 # into /etc/service, the other itself into the initramfs.
@@ -42,11 +43,12 @@ case $purpose in
   build) wanted=$build ;;
   run) wanted=$run ;;
   test) wanted=$test ;;
+  coverage) wanted=$coverage ;;
   bench) wanted=$bench ;;
   packages) wanted="$*" ;;
   cross) wanted="$build python3" ;;
   cross-test) wanted=$cross_test ;;
-  *) echo "usage: setup.sh build|run|test|bench|cross-test|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
+  *) echo "usage: setup.sh build|run|test|coverage|bench|cross-test|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
