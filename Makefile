@@ -14,7 +14,8 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: all run test check sim bench torture fuzz planted coverage size format clean help test-clients \
-  product tests setup-% cross cross-product cross-test cross-check dist
+  product tests setup-% cross cross-product cross-test cross-check dist \
+  packaging-test
 
 all: setup-build product ## build build/miagent (installs and fetches what is missing, once)
 
@@ -87,6 +88,10 @@ cross-check: setup-cross ## build and pack those twice, in two folders: are they
 
 test-clients: setup-build setup-run product ## real clients and a real service (npm: @azure/identity, Azurite) with the emulator
 	@MIAGENT=$(abspath $(BUILD))/miagent $(PYTHON) tests/clients/run.py $(BUILD)/clients
+
+FAMILY ?=
+packaging-test: setup-build setup-packaging-test ## check the package recipes of each FAMILY (all) with its own tools
+	@$(PYTHON) tests/packaging/recipes.py --build $(BUILD) $(FAMILY)
 
 clean: ## remove what was built (downloads stay in ~/.cache/miagent)
 	@rm -rf $(BUILD)

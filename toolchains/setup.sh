@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing for a purpose; does nothing where none is.
 #
-#   toolchains/setup.sh build|run|test|coverage|bench|cross-test
+#   toolchains/setup.sh build|run|test|coverage|bench|cross-test|packaging-test
 #   toolchains/setup.sh cross PROCESSOR…
 #   toolchains/setup.sh packages NAME…
 set -euo pipefail
@@ -15,6 +15,9 @@ coverage="$test llvm-19"
 bench="$run valgrind strace"  # what is compared with, tests/bench/peers.py asks for, one by one
 # Not runit and busybox-static, which tests/packaging uses where they are: the one puts a service
 # into /etc/service, the other itself into the initramfs.
+
+# What the families' checks (tests/packaging/recipes.py) need; a check without its tool is skipped.
+packaging_test="$run debootstrap dpkg-dev lintian shellcheck g++"
 
 cross_test="qemu-user-static python3-cryptography strace g++ g++-aarch64-linux-gnu"
 
@@ -48,7 +51,8 @@ case $purpose in
   packages) wanted="$*" ;;
   cross) wanted="$build python3" ;;
   cross-test) wanted=$cross_test ;;
-  *) echo "usage: setup.sh build|run|test|coverage|bench|cross-test|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
+  packaging-test) wanted=$packaging_test ;;
+  *) echo "usage: setup.sh build|run|test|coverage|bench|cross-test|packaging-test|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -21,7 +21,8 @@ from support import EmulatedTest, binary, config_text
 ACCOUNT = "nobody"
 ACCOUNT_ID = 65534
 SCRIPTS = ("openrc/miagent", "procd/miagent.init", "runit/miagent/run", "s6/miagent/run",
-           "s6/miagent/finish", "busybox/S45miagent", "deb/postinst", "deb/prerm", "dist.sh")
+           "s6/miagent/finish", "busybox/S45miagent", "deb/postinst", "deb/postrm", "deb/prerm",
+           "alpine/miagent.pre-install", "debian/build.sh", "dist.sh")
 
 
 def text_of(name: str) -> str:
