@@ -89,6 +89,18 @@ TEST_CASE("tls: each signature that a server may choose") {
   CHECK(Shake(sha1.port, TrustIn("rsa")).fault == Fault::kTlsProtocol);
 }
 
+TEST_CASE("tls: a server that would like a certificate of ours goes on without, or refuses us") {
+  for (const std::string& version : kVersions) {
+    CAPTURE(version);
+    const Server optional("p256", {version, "-verify", "1"});
+    CHECK(Shake(optional.port, TrustIn("ec")).ok());
+    // In TLS 1.3 the refusal comes after the handshake, with the first bytes read.
+    const Server strict("p256", {version, "-Verify", "1"});
+    CHECK(Shake(strict.port, TrustIn("ec")).ok() == (version == "-tls1_3"));
+    CheckPoolIsEmpty();
+  }
+}
+
 TEST_CASE("tls: a certificate that is no good is refused, each for its reason") {
   struct Case {
     const char* name;
