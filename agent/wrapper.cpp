@@ -4,6 +4,7 @@
 
 #include "agent/base/check.h"
 #include "agent/notify/signal_name.h"
+#include "agent/output.h"
 #include "agent/publication.h"
 #include "agent/report.h"
 
@@ -107,6 +108,9 @@ bool WrapperBegin(Agent& agent, Platform& platform) {
   }
   // Files that were good already are for a token that `run` has yet to ask for.
   PublicationInherit(agent, platform);
+  // `wait` and `status` ask from now on, and the next turn may be hours away.
+  agent.output.has_news = true;
+  OutputOnTick(agent, platform);
   return true;
 }
 

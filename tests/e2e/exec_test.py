@@ -149,6 +149,16 @@ class Start(ExecTest):
         self.assertEqual((done.code, done.out), (0, self.file.read_text()), done.err)
         self.assertTrue(done.out.startswith("eyJ"))
 
+    def test_the_program_may_ask_for_the_status(self) -> None:
+        config = self.configure(status_file=str(self.folder / "status.json"))
+        asks = f"{binary()} wait -c {config} --timeout 10 && {binary()} status -c {config}"
+        for files in ("new", "good already"):
+            with self.subTest(files):
+                done = miagent("exec", "-c", config, "--", "sh", "-c", asks)
+                self.assertEqual(done.code, 0, done.err)
+                self.assertIn("fresh", done.out)
+                (self.folder / "status.json").unlink()
+
     def test_a_good_file_is_enough(self) -> None:
         config = self.prepared()
         self.emulator.add_steps(f"when {self.host()} status 500 x*")
