@@ -15,7 +15,7 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 .NOTPARALLEL:
 .PHONY: all run test check sim bench torture fuzz planted coverage size format clean help test-clients \
   product tests setup-% cross cross-product cross-test cross-check dist \
-  packaging-test
+  packaging-test image image-test image-product
 
 all: setup-build product ## build build/miagent (installs and fetches what is missing, once)
 
@@ -85,6 +85,18 @@ cross-test: setup-cross setup-cross-test cross-product ## run those in qemu: sim
 
 cross-check: setup-cross ## build and pack those twice, in two folders: are they the same bytes?
 	@$(PYTHON) tests/cross/same_bytes.py $(TARGET)
+
+# Machines are emulated for two of them.
+image image-test: TARGET := x86_64 aarch64
+
+image: setup-cross setup-image cross-product image-product ## minimal VM images: a kernel, an initramfs, into build/image
+	@$(PYTHON) tests/image/show.py $(BUILD)/image $(CROSS) $(TARGET)
+
+image-test: setup-cross setup-image cross-product image-product ## boot those in qemu: tokens, an outage, 1970; their figures
+	@$(PYTHON) tests/image/run.py $(BUILD)/image $(CROSS) $(TARGET)
+
+image-product:
+	@for target in $(TARGET); do cmake --build $(CROSS)/$$target --target image_start || exit; done
 
 test-clients: setup-build setup-run product ## real clients and a real service (npm: @azure/identity, Azurite) with the emulator
 	@MIAGENT=$(abspath $(BUILD))/miagent $(PYTHON) tests/clients/run.py $(BUILD)/clients

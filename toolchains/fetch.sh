@@ -3,12 +3,14 @@
 #
 #   toolchains/fetch.sh llhttp
 #   toolchains/fetch.sh musl [amd64|arm64|armhf|riscv64]     a sysroot with include/ and lib/
+#   toolchains/fetch.sh package:busybox-static [amd64|…]     a Debian package, unpacked; for tests
 #
 # Ways, in order (MIAGENT_FETCH_WAYS, "debian upstream"): Debian's archive through apt-get, with this
 # machine's own mirror and keyring but lists of our own, so that neither root nor a change of the
 # system's configuration is needed; then upstream's release archive. What comes is checked against
 # the hashes in parts/NAME.pin, whichever way it came, and kept for the next build in
-# ${MIAGENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/miagent}.
+# ${MIAGENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/miagent}. A `package:` has no pin and gets into no
+# product: it is as stable Debian has it today, signed by Debian.
 set -euo pipefail
 export LC_ALL=C
 
@@ -167,6 +169,32 @@ FromDebian() {
   return 1
 }
 
+# Brings a binary package and prints its folder; one whose only content is that it depends on
+# another (linux-image-cloud-amd64) stands for that.
+DebianPackage() {
+  local package=$1 version kept real
+  kept=$cache/package-$package-$architecture
+  [ -z "$(find "$kept/fresh" -mmin -1440 2>/dev/null)" ] || { printf '%s\n' "$kept/files"; return; }
+  if DebianSuite "${suites%% *}"; then
+    Apt apt-cache --no-all-versions show "$package" >"$work/show" 2>/dev/null || true
+    real=$(sed -nE 's/^Depends: (linux-image-[^ ,]+) \(= [^ ,]+\)$/\1/p' "$work/show")
+    version=$(sed -n 's/^Version: //p' "$work/show")
+    [ -n "$version" ] || { Say "Debian has no package $package for $architecture"; return 1; }
+    if [ "$(cat "$kept/version" 2>/dev/null)" != "$version" ]; then
+      Say "taking Debian's ${real:-$package} $version for $architecture"
+      mkdir "$work/package"
+      (cd "$work" && Apt apt-get download "${real:-$package}:$architecture=$version" >&2) || return 1
+      dpkg-deb -x "$work"/*.deb "$work/package/files"
+      printf '%s\n' "$version" >"$work/package/version"
+      rm -rf "$kept"
+      mv "$work/package" "$kept"
+    fi
+    touch "$kept/fresh"
+  fi
+  [ -d "$kept/files" ] || { Say "Debian's archive can't be reached"; return 1; }
+  printf '%s\n' "$kept/files"
+}
+
 # ---- upstream's archive ----------------------------------------------------------------------
 
 FromUpstream() {
@@ -206,19 +234,24 @@ MuslSysroot() {
 
 # ----------------------------------------------------------------------------------------------
 
-[ -f "$pin" ] || Stop "there is no $pin"
+[ -f "$pin" ] || [ "$name" != "${name#package:}" ] || Stop "there is no $pin"
 architecture=${2:-$(dpkg --print-architecture 2>/dev/null || uname -m)}
 case $architecture in x86_64) architecture=amd64 ;; aarch64) architecture=arm64 ;; esac
-
-suffix=
-[ "$name" != musl ] || suffix=-$architecture
-target=$cache/$name-$(Pinned version)$suffix-$(sha256sum "$pin" | cut -c1-12)
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
 work=$(mktemp -d "$cache/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+
+if [ "$name" != "${name#package:}" ]; then
+  DebianPackage "${name#package:}"
+  exit
+fi
+
+suffix=
+[ "$name" != musl ] || suffix=-$architecture
+target=$cache/$name-$(Pinned version)$suffix-$(sha256sum "$pin" | cut -c1-12)
 
 if [ -d "$target" ]; then
   HasPinnedFiles "$target" || Stop "$target was changed; remove it"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing for a purpose; does nothing where none is.
 #
-#   toolchains/setup.sh build|run|test|coverage|bench|cross-test|packaging-test
+#   toolchains/setup.sh build|run|test|coverage|bench|cross-test|packaging-test|image
 #   toolchains/setup.sh cross PROCESSOR…
 #   toolchains/setup.sh packages NAME…
 set -euo pipefail
@@ -20,6 +20,8 @@ bench="$run valgrind strace"  # what is compared with, tests/bench/peers.py asks
 packaging_test="$run debootstrap dpkg-dev lintian shellcheck g++"
 
 cross_test="qemu-user-static python3-cryptography strace g++ g++-aarch64-linux-gnu"
+# The machines that images are booted on.
+image="qemu-system-x86 qemu-system-arm python3-cryptography"
 
 # For other processors: the headers of C++ and the kernel, libgcc, and a `strip`; no compiler. The
 # version is that of this machine's own C++ library, which came with clang.
@@ -52,7 +54,8 @@ case $purpose in
   cross) wanted="$build python3" ;;
   cross-test) wanted=$cross_test ;;
   packaging-test) wanted=$packaging_test ;;
-  *) echo "usage: setup.sh build|run|test|coverage|bench|cross-test|packaging-test|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
+  image) wanted=$image ;;
+  *) echo "usage: setup.sh build|run|test|coverage|bench|cross-test|packaging-test|image|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
