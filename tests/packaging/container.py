@@ -8,12 +8,12 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import IO, List, Optional
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "e2e")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("e2e", "emulator")]
 
+from harness import end_with_parent
 from support import wait_until
 
 BOOT_TIMEOUT_S = 120.0
@@ -39,7 +39,10 @@ mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
-exec env -i container=miagent-test PATH=$2 chroot . /lib/systemd/systemd --log-target=journal
+pivot_root . mnt  # in a mere chroot the kernel permits no user namespace, which PrivateUsers= needs
+cd /
+umount -l mnt
+exec env -i container=miagent-test PATH=$2 /lib/systemd/systemd --log-target=journal
 """
 
 
@@ -50,7 +53,15 @@ class Container:
         self._process = subprocess.Popen(
             ["unshare", "--pid", "--mount", "--cgroup", "--ipc", "--uts", "--fork", "--kill-child",
              "sh", "-c", BOOT, "boot", str(root), PATH],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
+        self._init = ""
+        try:
+            self._boot()
+        except BaseException:
+            self.end()
+            raise
+
+    def _boot(self) -> None:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         self._init = str(wait_until(lambda: self._alive(children), "the first process"))
         wait_until(lambda: "systemd" in Path(f"/proc/{self._init}/comm").read_text(), "systemd",
@@ -65,7 +76,7 @@ class Container:
 
     def run(self, command: str, stdin: Optional[str] = None) -> "subprocess.CompletedProcess[str]":
         """A shell command in it, as root."""
-        words: List[str] = ["nsenter", "-t", self._init, "--all", "--root", "--wd=/", "env", "-i",
+        words: List[str] = ["nsenter", "-t", self._init, "--all", "--root", "env", "-C", "/", "-i",
                             f"PATH={PATH}", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
                             "sh", "-c", command]
         return subprocess.run(words, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -85,6 +96,5 @@ class Container:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        deadline = time.monotonic() + COMMAND_TIMEOUT_S
-        while Path(f"/proc/{self._init}").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        if self._init:
+            wait_until(lambda: not Path(f"/proc/{self._init}").exists(), "its end")
