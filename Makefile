@@ -13,7 +13,7 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all run test check sim bench torture fuzz planted coverage size format clean help test-clients \
+.PHONY: all run test check sim bench torture fuzz planted coverage mutation size format clean help test-clients \
   product tests setup-% cross cross-product cross-test cross-check dist \
   packaging-test image image-test image-product
 
@@ -55,6 +55,12 @@ planted: setup-test ## plant each of FAULTS (all) in a copy, and see that a test
 
 coverage: setup-coverage product ## which branches of agent/ the tests take (3 minutes)
 	@$(PYTHON) tests/coverage/coverage.py --product $(BUILD) --build $(BUILD)/coverage --jobs $(JOBS)
+
+SHARE ?= 1
+ROOM ?=
+mutation: setup-mutation product ## change agent/ (ROOM="agent/json ...") in small ways: does a test fail?
+	@$(PYTHON) tests/mutation/mutation.py --product $(BUILD) --build $(BUILD)/coverage \
+	  --jobs $(JOBS) --share $(SHARE) --seed $(SEED) $(ROOM)
 
 size: setup-build product ## what the binary's bytes and memory go to
 	@$(call GATE,size) --report

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing for a purpose; does nothing where none is.
 #
-#   toolchains/setup.sh build|run|test|coverage|bench|cross-test|packaging-test|image
+#   toolchains/setup.sh build|run|test|coverage|mutation|bench|cross-test|packaging-test|image
 #   toolchains/setup.sh cross PROCESSOR…
 #   toolchains/setup.sh packages NAME…
 set -euo pipefail
@@ -12,6 +12,7 @@ run="$build python3 python3-cryptography"
 test="$run libclang-rt-19-dev clang-tidy-19 clang-format-19 valgrind strace mandoc s6 shellcheck \
 openssl ca-certificates"
 coverage="$test llvm-19"
+mutation="$test python3-clang-19"
 bench="$run valgrind strace"  # what is compared with, tests/bench/peers.py asks for, one by one
 # Not runit and busybox-static, which tests/packaging uses where they are: the one puts a service
 # into /etc/service, the other itself into the initramfs.
@@ -49,13 +50,14 @@ case $purpose in
   run) wanted=$run ;;
   test) wanted=$test ;;
   coverage) wanted=$coverage ;;
+  mutation) wanted=$mutation ;;
   bench) wanted=$bench ;;
   packages) wanted="$*" ;;
   cross) wanted="$build python3" ;;
   cross-test) wanted=$cross_test ;;
   packaging-test) wanted=$packaging_test ;;
   image) wanted=$image ;;
-  *) echo "usage: setup.sh build|run|test|coverage|bench|cross-test|packaging-test|image|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
+  *) echo "usage: setup.sh build|run|test|coverage|mutation|bench|cross-test|packaging-test|image|cross PROCESSOR…|packages NAME…" >&2; exit 64 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -9,7 +9,8 @@ namespace miagent {
 namespace {
 
 constexpr const char* kProgram = "/usr/bin/app";
-constexpr int kHup = 1, kInt = 2, kUsr1 = 10, kTerm = 15, kTstp = 20, kWinch = 28;
+constexpr int kHup = 1, kInt = 2, kUsr1 = 10, kTerm = 15, kCont = 18, kTstp = 20, kUrg = 23,
+              kWinch = 28;
 
 struct ExecScene : Scene {
   SimProgram* app;
@@ -116,7 +117,7 @@ TEST_CASE("exec: a signal that would end a program ends the wait, others don't")
     scene.Fails(503, 100);
     scene.StartExec();
     scene.RunFor(Milliseconds(100));
-    scene.Send(kWinch);
+    for (const int harmless : {kWinch, kUrg, kCont}) scene.Send(harmless);
     scene.Send(kTstp);
     CHECK(SimVerbCount(*scene.world, Verb::kProcessSuspend) == 1);
     CHECK_FALSE(scene.agent->is_finished);
@@ -176,7 +177,8 @@ TEST_CASE("exec: a program that can't be started") {
     int error;
     int expected;
   };
-  for (const Row& row : {Row{ENOENT, 127}, Row{EACCES, 126}, Row{ENOEXEC, 126}, Row{EAGAIN, 75}}) {
+  for (const Row& row : {Row{ENOENT, 127}, Row{ENOTDIR, 127}, Row{EACCES, 126}, Row{ENOEXEC, 126},
+                         Row{EAGAIN, 75}, Row{ENOMEM, 75}, Row{EMFILE, 75}, Row{ENFILE, 75}}) {
     ExecScene scene;
     scene.ConfigureOne("", "on_stop = remove\n");
     scene.app->start_error = row.error;
@@ -230,6 +232,27 @@ TEST_CASE("exec: on_refresh = signal tells the program of each new token, once")
     for (int number = before; number < scene.TokenNumber(); ++number) expected += "28 ";
     CHECK(scene.Sent() == expected);
   }
+}
+
+TEST_CASE("exec: on_refresh waits for all files of the token, and for no other token's") {
+  ExecScene scene;
+  SimDirectoryAdd(*scene.world, "/run/more", 0, 0755, true);
+  scene.ConfigureRefresh("signal WINCH",
+                         "[file /run/more/storage]\ntoken = storage\n"
+                         "[token vault]\nresource = vault\n"
+                         "[file /run/tokens/vault]\ntoken = vault\n");
+  scene.StartExec();
+  scene.RunFor(Seconds(1));
+  REQUIRE(scene.app->start_count == 1);
+  const int before = scene.TokenNumber();
+  SimDirectoryMove(*scene.world, "/run/more");
+  scene.RunFor(Seconds(50000));
+  CHECK(scene.TokenNumber() != before);
+  CHECK(scene.Sent() == "28 ");  // of the vault's token
+  SimDirectoryAdd(*scene.world, "/run/more", 0, 0755, true);
+  scene.RunFor(Seconds(200));
+  CHECK(scene.TokenNumber("/run/more/storage") == scene.TokenNumber());
+  CHECK(scene.Sent() == "28 ");
 }
 
 TEST_CASE("exec: on_refresh = restart, of one that ends and of one that doesn't") {

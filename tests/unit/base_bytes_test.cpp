@@ -28,6 +28,10 @@ TEST_CASE("bytes: unsigned numbers are digits, all of them, within the bound") {
                             "99999999999999999999999"}) {
     CHECK_MESSAGE(!ParseUnsigned(wrong, 10, &value), wrong);
   }
+  for (const char* beyond : {"18446744073709551616", "18446744073709551619", "18446744073709551620",
+                             "99999999999999999999", "184467440737095516150"}) {
+    CHECK_MESSAGE(!ParseUnsigned(beyond, UINT64_MAX, &value), beyond);
+  }
   CHECK(value == 7);
 }
 

@@ -56,6 +56,31 @@ TEST_CASE("ring: retiring wipes every byte that was touched") {
   CHECK(IsZero(*ring, again));
 }
 
+TEST_CASE("ring: the next free slot is after the last one given out, and after the end the first") {
+  auto ring = std::make_unique<Ring>();
+  CHECK(Store(*ring, 3, "a") == 0);
+  CHECK(Store(*ring, 3, "b") == 1);
+  RingRetire(*ring, 0);
+  CHECK(Store(*ring, 3, "c") == 2);
+  CHECK(Store(*ring, 3, "d") == 3);
+  RingRetire(*ring, 1);
+  CHECK(Store(*ring, 3, "e") == 0);
+  RingRetire(*ring, 0);
+  CHECK(Store(*ring, 3, "f") == 1);
+  RingRetire(*ring, 2);
+  RingRetire(*ring, 3);
+  CHECK(Store(*ring, 3, "g") == 2);
+  CHECK(Store(*ring, 3, "h") == 3);
+  RingRetire(*ring, 2);
+  RingRetire(*ring, 1);
+  CHECK(Store(*ring, 1, "i") == 0);  // of the first two alone
+  CHECK(Store(*ring, 1, "j") == 1);
+  RingRetire(*ring, 0);
+  CHECK(Store(*ring, 1, "k") == 0);
+  RingRetire(*ring, 0);
+  CHECK(Store(*ring, 1, "l") == 0);  // the one after it is taken: round to the first
+}
+
 TEST_CASE("ring: one token goes round two slots, so that no further memory is touched") {
   auto ring = std::make_unique<Ring>();
   uint32_t live = Store(*ring, 1, "first");

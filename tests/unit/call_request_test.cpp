@@ -54,6 +54,33 @@ TEST_CASE("call: data, and headers in place of the usual ones") {
         "ACCEPT: a\r\nuser-agent: b c\r\nx-empty: \r\nContent-Length: 0\r\n\r\n");
 }
 
+TEST_CASE("call: which methods tell that there is no body, and a Content-Type of one's own") {
+  CallOptions options;
+  options.url_text = "https://h";
+  for (const char* const method : {"POST", "PUT", "PATCH"}) {
+    options.method = method;
+    CHECK(Write(options, 0).head.find("\r\nContent-Length: 0\r\n\r\n") != std::string::npos);
+  }
+  for (const char* const method : {"GET", "DELETE", "HEAD"}) {
+    options.method = method;
+    CHECK(Write(options, 0).head.find("Content-Length") == std::string::npos);
+  }
+  options.method = "POST";
+  options.headers[0] = "Content-Type: text/plain";
+  options.header_count = 1;
+  CHECK(Write(options, 3).head.find("application/json") == std::string::npos);
+  for (const char* const bad : {"get", "G1", "G@", "G["}) {
+    options.method = bad;
+    CHECK(CallOptionsJudge(options) != nullptr);
+  }
+  options.method = "AZ";
+  options.headers[0] = "x9-A_z: v";
+  CHECK(CallOptionsJudge(options) == nullptr);
+  const std::string long_url = "https://" + std::string(kHostSizeMax + 1, 'h');
+  options.url_text = long_url;
+  CHECK(CallUrlJudge(options) != nullptr);
+}
+
 TEST_CASE("call: the largest head fits") {
   const std::string url = "https://h/" + std::string(kCallUrlSizeMax - 10, 'u');
   const std::string header = "a:" + std::string(kCallHeaderSizeMax - 2, 'v');
@@ -151,7 +178,11 @@ TEST_CASE("challenge: claims") {
   CHECK(Claims(ask + "\"eyJhIjoxfQ==\"", 6) == "none");
   CHECK(Claims(ask + "\"eyJhIjoiPz8_Pj4-In0\"") == R"({"a":"???>>>"})");
   CHECK(Claims(ask + "\"eyJhIjoiPz8/Pj4+In0=\"") == R"({"a":"???>>>"})");
-  CHECK(Claims(ask + "\"eyJh*joxfQ==\"") == "none");
+  for (const char* const other : {"*", "@", "[", "`", "{", "~", ",", "^"}) {
+    CHECK(Claims(ask + "\"eyJh" + other + "joxfQ==\"") == "none");
+  }
+  CHECK(Claims(ask + "\"eyJ_IjoxfQ==\"") == "none");  // a byte beyond ASCII's end
+  CHECK(Claims("Bearer\terror=\"insufficient_claims\",\tclaims=\"eyJhIjoxfQ==\"") == R"({"a":1})");
   CHECK(Claims(ask + "\"eyIKIjoxfQ==\"") == "none");  // a line end
   CHECK(Claims(ask + "\"W10=\"") == "none");          // no object
   CHECK(Claims(ask + "\"\"") == "none");

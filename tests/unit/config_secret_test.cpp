@@ -98,5 +98,32 @@ TEST_CASE("what is wrong with a secret") {
   }
 }
 
+TEST_CASE("a bundle of certificates: an absolute path that fits; on the command line any path") {
+  const std::string longest = "/" + std::string(510, 'p');
+  const ReadConfig good = ReadText(Text(kGood, "secret = db\n", "ca_file = " + longest + "\n"));
+  CHECK(good.status.ok());
+  CHECK(good.config->ca_file == longest);
+  const ReadConfig unset = ReadText(Text(kGood, "secret = db\n", "ca_file =\n"));
+  CHECK(unset.status.ok());
+  CHECK(unset.config->ca_file.empty());
+  for (const std::string& bad : {std::string("ca.pem"), longest + "p"}) {
+    const ReadConfig read = ReadText(Text(kGood, "secret = db\n", "ca_file = " + bad + "\n"));
+    CHECK_FALSE(read.status.ok());
+    CHECK(read.problems.size() == 1);
+  }
+  TokenOptions options;
+  options.resource = "arm";
+  options.ca = "ca.pem";
+  const ReadConfig relative = ReadOptions(options);
+  INFO(relative.All());
+  CHECK(relative.status.ok());
+  CHECK(relative.config->ca_file == "ca.pem");
+  const std::string longer = longest + "p";
+  options.ca = longer;
+  const ReadConfig too_long = ReadOptions(options);
+  CHECK_FALSE(too_long.status.ok());
+  CHECK(too_long.All().find("ca") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace miagent

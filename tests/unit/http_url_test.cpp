@@ -64,6 +64,8 @@ TEST_CASE("what could be misread is refused, with a reason") {
   CHECK(Problem("http://:80/token") == "has no host");
   CHECK(Problem("http://[]/") == "has no host");
   CHECK(Problem("http://[::1/") == "has a '[' without its ']'");
+  CHECK(Problem("http://[::g]/") == "has no IPv6 address between [ and ]");
+  CHECK(Problem("http://[::1.2.3.4]/").empty());
   CHECK(Problem("http://[::1%25lo]/") == "has no IPv6 address between [ and ]");
   CHECK(Problem("http://a,b/") == "has a host that is neither a name nor an address");
   CHECK(Problem("http://1.2.3.4?x=y") == "has a query without a path");

@@ -455,5 +455,49 @@ TEST_CASE("metrics: the file, word for word") {
   CHECK(Write(rows, ReportOf(rows), MetricsWrite) == kMetricsGolden);
 }
 
+TEST_CASE("text: well-formed UTF-8 stays, all else is one ? a byte") {
+  const struct {
+    std::string text;
+    std::string told;
+  } rows[] = {
+      {" ~", " ~"},
+      {"\x1F\x7F\x01", "???"},
+      {"\"\\", "\\\"\\\\"},
+      {"\xC2\x80\xDF\xBF", "\xC2\x80\xDF\xBF"},
+      {"\xC1\xBF", "??"},  // one that fits a byte
+      {"\xC2", "?"},
+      {"\xC2x", "?x"},
+      {"\xC2\xC0", "??"},
+      {"\x80\xBF", "??"},
+      {"\xE0\xA0\x80", "\xE0\xA0\x80"},
+      {"\xE0\x9F\xBF", "???"},  // one that fits two
+      {"\xE1\x80\x80", "\xE1\x80\x80"},
+      {"\xED\x9F\xBF", "\xED\x9F\xBF"},
+      {"\xED\xA0\x80", "???"},  // half of a pair
+      {"\xEE\x80\x80\xEF\xBF\xBF", "\xEE\x80\x80\xEF\xBF\xBF"},
+      {"\xE1\x80", "??"},
+      {"\xE1\x80x", "??x"},
+      {"\xF0\x90\x80\x80", "\xF0\x90\x80\x80"},
+      {"\xF0\x8F\xBF\xBF", "????"},  // one that fits three
+      {"\xF1\x80\x80\x80", "\xF1\x80\x80\x80"},
+      {"\xF4\x8F\xBF\xBF", "\xF4\x8F\xBF\xBF"},
+      {"\xF4\x90\x80\x80", "????"},  // beyond the last
+      {"\xF5\x80\x80\x80", "????"},
+      {"\xF1\x80\x80", "???"},
+      {"\xF1\x80\x80x", "???x"},
+      {"\xFF", "?"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.text);
+    Rows rows_told;
+    StatusWriter writer;
+    writer.flush = Collect;
+    writer.context = &rows_told;
+    PutEscaped(writer, row.text);
+    CHECK(StatusFlush(writer).ok());
+    CHECK(rows_told.text == row.told);
+  }
+}
+
 }  // namespace
 }  // namespace miagent
