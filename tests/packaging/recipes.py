@@ -20,6 +20,7 @@ from place import Failure, Place, Skip
 
 import alpine
 import debian
+import embedded
 
 SUITES = ("bookworm", "trixie")
 
@@ -40,6 +41,9 @@ CHECKS: Tuple[Check, ...] = (
       for suite in SUITES),
     Check("alpine", "APKBUILD: shellcheck, versions and hashes", alpine.lint),
     Check("alpine", "APKBUILD's functions, with a stand-in for Alpine's compiler", alpine.functions),
+    Check("buildroot", "the external tree", embedded.judged("Buildroot", "BUILDROOT")),
+    Check("yocto", "the layer", embedded.judged("Yocto", "BITBAKE", "OECORE")),
+    Check("openwrt", "the feed's package", embedded.judged("OpenWrt", "OPENWRT")),
 )
 
 
