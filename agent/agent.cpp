@@ -188,12 +188,12 @@ void OnTick(Agent& agent, Platform& platform) {
 void SettleGoodFiles(Agent& agent, Platform& platform) {
   const Config& config = ConfigOf(agent);
   for (uint32_t token = 0; token < config.token_count; ++token) {
-    bool is_good = true;
-    for (uint32_t file = 0; file < config.file_count && is_good; ++file) {
-      if (config.files[file].token_index != token || !agent.files[file].failure.ok()) continue;
-      is_good = PublicationIsGood(agent, platform, file);
-    }
-    agent.tokens[token].is_settled = is_good;
+    agent.tokens[token].is_settled = true;
+  }
+  for (uint32_t file = 0; file < config.file_count; ++file) {
+    TokenState& token = agent.tokens[config.files[file].token_index];
+    if (!token.is_settled || !agent.files[file].failure.ok()) continue;
+    token.is_settled = PublicationIsGood(agent, platform, file);
   }
   for (uint32_t index = 0; index < config.token_count; ++index) {
     const TokenConfig& secret = config.tokens[index];
@@ -218,16 +218,7 @@ void AgentStart(Agent& agent, Platform& platform, const Command& command) {
     if (!heard.ok()) return Finish(agent, FaultLookUp(heard.fault).exit_code);
   }
   MemoryLock(platform, &agent.ring, sizeof(agent.ring));
-  char seed[sizeof(agent.prng.state)];
-  const IoResult filled = EntropyFill(platform, seed, sizeof(seed));
-  if (!filled.ok()) {
-    ReportFailure(agent, platform, "random numbers", {Fault::kSystem, filled.error});
-    Finish(agent, FaultLookUp(Fault::kSystem).exit_code);
-    return;
-  }
-  for (const char byte : seed) {
-    agent.prng.state = agent.prng.state << 8 | static_cast<uint8_t>(byte);
-  }
+  agent.prng.state = ProcessInspect(platform).seed;
   // `get` publishes nothing, so a signal may end it as it ends any program.
   if (agent.mode != Mode::kGet) {
     const SignalSet set = is_wrapper ? SignalSet::kWrapper : SignalSet::kAgent;
@@ -268,6 +259,7 @@ void AgentStart(Agent& agent, Platform& platform, const Command& command) {
 void AgentTurn(Agent& agent, Platform& platform) {
   CHECK(!agent.is_finished);
   Event events[kEventCountMax];
+  if (agent.mode == Mode::kRun) DirectoryRelease(agent.directory, platform);
   const Instant deadline = AgentNextDeadline(agent);
   const Instant expected = Latest(deadline, agent.now);
   const size_t event_count = Wait(platform, deadline, events, kEventCountMax);
@@ -311,9 +303,9 @@ Instant AgentNextDeadline(const Agent& agent) {
   }
   for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
     const FileState& file = agent.files[index];
+    if (file.is_current) continue;  // as nearly all are: nothing is due before its token is
     const TokenState& token = agent.tokens[ConfigOf(agent).files[index].token_index];
-    const bool is_due = !file.is_current && token.slot != kSlotNone;
-    if (is_due && !is_busy) next = Earliest(next, file.attempt_at);
+    if (token.slot != kSlotNone && !is_busy) next = Earliest(next, file.attempt_at);
     next = Earliest(next, PublicationExpiry(agent, index));
   }
   return next;
@@ -322,6 +314,7 @@ Instant AgentNextDeadline(const Agent& agent) {
 void AgentEnd(Agent& agent, Platform& platform) {
   RequestAbandon(agent, platform);
   ConnectionClose(agent.connection, platform);
+  DirectoryRelease(agent.directory, platform);
   HookAbandon(agent.hook, platform);
   RingClear(agent.ring);
   SecretWipe(agent.request.bytes, agent.request.touched_size);

@@ -32,6 +32,7 @@
 #include "agent/http/connection.h"
 #include "agent/limits.h"
 #include "agent/notify/hook.h"
+#include "agent/sink/file.h"
 #include "agent/source/answer.h"
 #include "agent/status/log.h"
 #include "agent/tls/trust.h"
@@ -177,6 +178,7 @@ struct Agent {
   WrapperState wrapper;
   ActiveRequest request;
   SourceEnvironment environment;
+  DirectoryHold directory;  // of files; let go before each Wait, but by `once`, which is short
   TokenTable tokens;
   FileTable files;
   TokenTable next_tokens;  // a reload's, until it is in force

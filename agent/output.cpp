@@ -173,9 +173,10 @@ std::string_view BootIdRead(Platform& platform, Span bytes) {
   return {bytes.data, read.ok() ? read.count : 0};
 }
 
-FileTarget OutputTarget(Platform& platform, const OutputConfig& output) {
+FileTarget OutputTarget(Agent& agent, Platform& platform, const OutputConfig& output) {
   const ProcessFacts process = ProcessInspect(platform);
   FileTarget target{};
+  target.hold = &agent.directory;
   target.directory = output.directory.data();
   target.name = output.name.data();
   target.uid = process.uid;
@@ -225,7 +226,8 @@ void OutputOnTick(Agent& agent, Platform& platform) {
     Content content{&report, static_cast<OutputId>(index)};
     const FileMark mark{now_wall, now_wall, 0};
     Told(agent, platform, index,
-         FilePublish(platform, OutputTarget(platform, config), mark, {ContentWrite, &content}));
+         FilePublish(platform, OutputTarget(agent, platform, config), mark,
+                     {ContentWrite, &content}));
   }
 }
 
@@ -241,7 +243,7 @@ void OutputReload(Agent& agent, Platform& platform, const Config& next) {
     if (old.path == next.outputs[index].path) continue;
     output.failures[index] = kOk;
     if (old.path.empty()) continue;
-    const Status removed = FileWithdraw(platform, OutputTarget(platform, old));
+    const Status removed = FileWithdraw(platform, OutputTarget(agent, platform, old));
     if (!removed.ok()) ReportFailure(agent, platform, old.path, removed);
   }
 }

@@ -26,7 +26,7 @@ void OutputOnTick(Agent& agent, Platform& platform);
 void OutputReload(Agent& agent, Platform& platform, const Config& next);
 
 // The file as sink/file.h wants it: the agent's own, mode 0644, on any file system.
-FileTarget OutputTarget(Platform& platform, const OutputConfig& output);
+FileTarget OutputTarget(Agent& agent, Platform& platform, const OutputConfig& output);
 
 // The kernel's id of this boot, or nothing where it tells none. `bytes` is at least 36 of them.
 std::string_view BootIdRead(Platform& platform, Span bytes);

@@ -184,12 +184,8 @@ Status Load(Agent& agent, Platform& platform, Config* config, FileTable* files) 
 }
 
 // Judges a file's directory.
-Status Judge(Platform& platform, std::string_view path, bool require_tmpfs) {
-  Directory directory;
-  DirectoryFacts facts;
-  TRY(DirectoryGate(platform, path.data(), require_tmpfs, &directory, &facts));
-  DirectoryClose(platform, directory);
-  return kOk;
+Status Judge(Agent& agent, Platform& platform, std::string_view path, bool require_tmpfs) {
+  return DirectoryTake(agent.directory, platform, path.data(), require_tmpfs);
 }
 
 // Whether two tokens, or two secrets but for their tokens, are the same.
@@ -248,7 +244,7 @@ Status OutputsJudge(Agent& agent, Platform& platform, const Config& config) {
   for (uint32_t index = 0; index < kOutputCount; ++index) {
     const OutputConfig& output = config.outputs[index];
     if (output.path.empty()) continue;
-    const Status judged = Judge(platform, output.directory, false);
+    const Status judged = Judge(agent, platform, output.directory, false);
     if (judged.ok()) continue;
     if (first.ok()) first = judged;
     ReportFailure(agent, platform, output.path, judged);
@@ -260,7 +256,7 @@ Status OutputsJudge(Agent& agent, Platform& platform, const Config& config) {
 Status JudgeAll(Agent& agent, Platform& platform, const Config& config) {
   for (uint32_t index = 0; index < config.file_count; ++index) {
     const FileConfig& file = config.files[index];
-    const Status status = Judge(platform, file.directory, config.require_tmpfs);
+    const Status status = Judge(agent, platform, file.directory, config.require_tmpfs);
     if (status.ok()) continue;
     ReportFailure(agent, platform, file.path, status);
     return status;
@@ -406,7 +402,7 @@ Status PrintFile(Agent& agent, Platform& platform, uint32_t file_index, Span mem
 // The first file that is in the same directory.
 uint32_t NeighbourFind(const Config& config, uint32_t file_index) {
   uint32_t index = 0;
-  while (config.files[index].directory != config.files[file_index].directory) ++index;
+  while (!EqualFromEnd(config.files[index].directory, config.files[file_index].directory)) ++index;
   CHECK(index <= file_index);
   return index;
 }
@@ -443,7 +439,7 @@ Status PlanOpenDirectories(Agent& agent, Platform& platform) {
     const OutputConfig& output = ConfigOf(agent).outputs[index];
     if (output.path.empty()) continue;
     // What can't be swept is told by the judgement, or stays until the next start.
-    static_cast<void>(FileSweep(platform, OutputTarget(platform, output)));
+    static_cast<void>(FileSweep(platform, OutputTarget(agent, platform, output)));
   }
   return first;
 }
@@ -497,7 +493,7 @@ uint8_t PlanCheck(Agent& agent, Platform& platform, const Command& command) {
   }
   for (uint32_t index = 0; printed.ok() && index < config.file_count; ++index) {
     FileState& file = agent.files[index];
-    file.failure = Judge(platform, config.files[index].directory, config.require_tmpfs);
+    file.failure = Judge(agent, platform, config.files[index].directory, config.require_tmpfs);
     if (!file.failure.ok()) {
       if (status.ok()) status = file.failure;
       ReportFailure(agent, platform, config.files[index].path, file.failure);
@@ -509,6 +505,7 @@ uint8_t PlanCheck(Agent& agent, Platform& platform, const Command& command) {
   if (printed.ok()) printed = PrintOutputs(platform, config, memory);
   if (printed.ok()) printed = PrintOnRefresh(platform, config, memory);
   if (!printed.ok()) ReportFailure(agent, platform, "standard output", printed);
+  DirectoryRelease(agent.directory, platform);
   return FaultLookUp(status.ok() ? printed.fault : status.fault).exit_code;
 }
 

@@ -270,11 +270,12 @@ bool Expire(Agent& agent, Platform& platform, uint32_t file_index) {
 
 }  // namespace
 
-FileTarget TargetOf(const Agent& agent, uint32_t file_index) {
+FileTarget TargetOf(Agent& agent, uint32_t file_index) {
   CHECK(file_index < ConfigOf(agent).file_count);
   const FileConfig& file = ConfigOf(agent).files[file_index];
   const FileState& state = agent.files[file_index];
   FileTarget target{};
+  target.hold = &agent.directory;
   target.directory = file.directory.data();
   target.name = file.name.data();
   target.uid = state.uid;
@@ -286,7 +287,7 @@ FileTarget TargetOf(const Agent& agent, uint32_t file_index) {
 
 void PublicationOnTick(Agent& agent, Platform& platform) {
   for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
-    if (PublicationExpiry(agent, index) > agent.now) continue;
+    if (agent.files[index].is_current || PublicationExpiry(agent, index) > agent.now) continue;
     agent.output.has_news = true;
     if (!Expire(agent, platform, index)) {
       agent.files[index].expires_at = agent.now + kRetryDelayMax;
@@ -295,11 +296,10 @@ void PublicationOnTick(Agent& agent, Platform& platform) {
   if (agent.request.token_index != kTokenNone) return;
   for (uint32_t index = 0; index < ConfigOf(agent).file_count; ++index) {
     const FileState& state = agent.files[index];
+    if (state.is_current) continue;
     const bool has_token = TokenStateOf(agent, index).slot != kSlotNone;
     const bool is_done = agent.mode != Mode::kRun && state.failure_count != 0;
-    if (has_token && !state.is_current && !is_done && state.attempt_at <= agent.now) {
-      Publish(agent, platform, index);
-    }
+    if (has_token && !is_done && state.attempt_at <= agent.now) Publish(agent, platform, index);
   }
 }
 
@@ -371,6 +371,7 @@ void PublicationInherit(Agent& agent, Platform& platform) {
 bool PublicationIsGood(Agent& agent, Platform& platform, uint32_t file_index) {
   Standing standing;
   RingRetire(agent.ring, StandingRead(agent, platform, file_index, &standing));
+  agent.files[file_index].is_known = standing.size == 0;  // there is nothing that might stay
   if (!IsForThis(agent, file_index, standing)) return false;
   // A clock that stands before the publication, or proves a life that no token has, is not set.
   const Duration life = standing.mark.expires_at_wall - standing.mark.published_at_wall;

@@ -7,7 +7,7 @@
 namespace miagent {
 
 // The file as sink/file.h wants it.
-FileTarget TargetOf(const Agent& agent, uint32_t file_index);
+FileTarget TargetOf(Agent& agent, uint32_t file_index);
 
 // Writes each file that lacks its token and is due. Waits while a request is under way, as it
 // needs the ring's free slot to look at what stands there already.

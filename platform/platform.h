@@ -155,7 +155,8 @@ IoResult DirectoryOpen(Platform& platform, const char* path, Directory* director
 IoResult DirectoryInspect(Platform& platform, Directory directory, DirectoryFacts* facts);
 
 // Calls `visit` for each name in the directory but "." and "..", in no particular order. `visit`
-// may remove the entry that it was called for. ENOENT: the directory itself has been removed.
+// may remove the entry that it was called for. Once for each opening of the directory. ENOENT: it
+// has been removed itself.
 using DirectoryVisit = void (*)(void* context, const char* name);
 IoResult DirectoryList(Platform& platform, Directory directory, DirectoryVisit visit,
                        void* context);
@@ -206,6 +207,7 @@ struct ProcessFacts {
   uint32_t uid = 0;  // effective
   uint32_t gid = 0;  // effective
   uint32_t pid = 0;
+  uint64_t seed = 0;  // the kernel's, another for each process; no key is to be made of it
 };
 ProcessFacts ProcessInspect(Platform& platform);
 

@@ -91,41 +91,56 @@ Status ReadAll(Platform& platform, File file, Span memory, size_t* size) {
   return kOk;
 }
 
+// Judges the directory that is held, by its descriptor.
+Status DirectoryJudge(Platform& platform, DirectoryHold& hold) {
+  DirectoryFacts& facts = hold.facts;
+  const IoResult inspected = DirectoryInspect(platform, hold.directory, &facts);
+  if (!inspected.ok()) return {Fault::kDirectoryOpen, inspected.error};
+  const bool is_own = facts.owner_uid == ProcessInspect(platform).uid;
+  if (facts.owner_uid != kRootUid && !is_own) return {Fault::kDirectoryOwner, 0};
+  if ((facts.mode & kModeWritableByOthers) != 0) return {Fault::kDirectoryWritable, 0};
+  if (hold.require_memory_fs && !facts.on_memory_fs) return {Fault::kDirectoryNotMemory, 0};
+  return kOk;
+}
+
+Status TargetTake(Platform& platform, const FileTarget& target) {
+  return DirectoryTake(*target.hold, platform, target.directory, target.require_memory_fs);
+}
+
 }  // namespace
 
-Status DirectoryGate(Platform& platform, const char* path, bool require_memory_fs,
-                     Directory* directory, DirectoryFacts* facts) {
-  const IoResult opened = DirectoryOpen(platform, path, directory);
+Status DirectoryTake(DirectoryHold& hold, Platform& platform, const char* path,
+                     bool require_memory_fs) {
+  const bool is_held = hold.path != nullptr && IsName(path, hold.path);
+  if (is_held && hold.require_memory_fs == require_memory_fs) return kOk;
+  DirectoryRelease(hold, platform);
+  const IoResult opened = DirectoryOpen(platform, path, &hold.directory);
   if (opened.error == ELOOP || opened.error == ENOTDIR) return {Fault::kDirectoryLink, 0};
   if (!opened.ok()) return {Fault::kDirectoryOpen, opened.error};
-  Status status;
-  const IoResult inspected = DirectoryInspect(platform, *directory, facts);
-  const uint32_t own_uid = ProcessInspect(platform).uid;
-  if (!inspected.ok()) {
-    status = {Fault::kDirectoryOpen, inspected.error};
-  } else if (facts->owner_uid != kRootUid && facts->owner_uid != own_uid) {
-    status = {Fault::kDirectoryOwner, 0};
-  } else if ((facts->mode & kModeWritableByOthers) != 0) {
-    status = {Fault::kDirectoryWritable, 0};
-  } else if (require_memory_fs && !facts->on_memory_fs) {
-    status = {Fault::kDirectoryNotMemory, 0};
-  }
-  if (!status.ok()) DirectoryClose(platform, *directory);
+  hold.path = path;
+  hold.is_swept = false;
+  hold.require_memory_fs = require_memory_fs;
+  const Status status = DirectoryJudge(platform, hold);
+  if (!status.ok()) DirectoryRelease(hold, platform);
   return status;
+}
+
+void DirectoryRelease(DirectoryHold& hold, Platform& platform) {
+  if (hold.path != nullptr) DirectoryClose(platform, hold.directory);
+  hold.path = nullptr;
 }
 
 Status FilePublish(Platform& platform, const FileTarget& target, const FileMark& mark,
                    const FileContent& content) {
   CHECK(mark.fingerprint < kFingerprintMax);
-  Directory directory;
-  DirectoryFacts facts;
-  TRY(DirectoryGate(platform, target.directory, target.require_memory_fs, &directory, &facts));
+  TRY(TargetTake(platform, target));
+  const Directory directory = target.hold->directory;
   char temporary[kTemporaryNameSizeMax];
   TemporaryName(ProcessInspect(platform).pid, temporary);
   File file;
   Status status = TemporaryCreate(platform, directory, temporary, &file);
   if (status.ok()) {
-    status = FileFill(platform, file, target, mark, content, facts.on_memory_fs);
+    status = FileFill(platform, file, target, mark, content, target.hold->facts.on_memory_fs);
     FileClose(platform, file);
     if (status.ok()) {
       status = FileFault(FileRename(platform, directory, temporary, target.name));
@@ -133,7 +148,6 @@ Status FilePublish(Platform& platform, const FileTarget& target, const FileMark&
     // The first fault is the one to tell; a name that can't be removed now is swept at the start.
     if (!status.ok()) static_cast<void>(FileRemove(platform, directory, temporary));
   }
-  DirectoryClose(platform, directory);
   return status;
 }
 
@@ -164,33 +178,25 @@ Status PartFlush(void* part_target, const FormatPart* parts, size_t part_count) 
 }
 
 Status FileWithdraw(Platform& platform, const FileTarget& target) {
-  Directory directory;
-  DirectoryFacts facts;
-  TRY(DirectoryGate(platform, target.directory, target.require_memory_fs, &directory, &facts));
-  const IoResult removed = FileRemove(platform, directory, target.name);
-  DirectoryClose(platform, directory);
+  TRY(TargetTake(platform, target));
+  const IoResult removed = FileRemove(platform, target.hold->directory, target.name);
   return removed.error == ENOENT ? kOk : FileFault(removed);
 }
 
 Status FileSweep(Platform& platform, const FileTarget& target) {
-  Directory directory;
-  DirectoryFacts facts;
-  TRY(DirectoryGate(platform, target.directory, target.require_memory_fs, &directory, &facts));
-  Sweep sweep{&platform, directory};
-  const IoResult listed = DirectoryList(platform, directory, SweepVisit, &sweep);
-  DirectoryClose(platform, directory);
+  TRY(TargetTake(platform, target));
+  if (target.hold->is_swept) return kOk;
+  target.hold->is_swept = true;
+  Sweep sweep{&platform, target.hold->directory};
+  const IoResult listed = DirectoryList(platform, sweep.directory, SweepVisit, &sweep);
   return listed.ok() ? kOk : Status{Fault::kDirectoryOpen, listed.error};
 }
 
 Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, Standing* standing) {
   *standing = Standing{};
-  Directory directory;
-  DirectoryFacts directory_facts;
-  TRY(DirectoryGate(platform, target.directory, target.require_memory_fs, &directory,
-                    &directory_facts));
+  TRY(TargetTake(platform, target));
   File file;
-  const IoResult opened = FileOpenAt(platform, directory, target.name, &file);
-  DirectoryClose(platform, directory);
+  const IoResult opened = FileOpenAt(platform, target.hold->directory, target.name, &file);
   if (opened.error == ENOENT || opened.error == ELOOP) return kOk;
   if (!opened.ok()) return {Fault::kFileRead, opened.error};
   Status status;
@@ -203,7 +209,8 @@ Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, S
     standing->mark = {facts.modified_at_wall, facts.accessed_at_wall, facts.accessed_ns};
     standing->is_as_configured =
         facts.mode == target.mode && facts.owner_uid == target.uid && facts.group_gid == target.gid;
-    status = ReadAll(platform, file, memory, &standing->size);
+    status =
+        ReadAll(platform, file, {memory.data, static_cast<size_t>(facts.size)}, &standing->size);
   }
   FileClose(platform, file);
   return status;

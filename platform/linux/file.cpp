@@ -63,7 +63,6 @@ IoResult DirectoryInspect(Platform&, Directory directory, DirectoryFacts* facts)
 }
 
 IoResult DirectoryList(Platform&, Directory directory, DirectoryVisit visit, void* context) {
-  if (lseek(directory.handle, 0, SEEK_SET) < 0) return ResultOf(-1);
   alignas(uint64_t) char buffer[kListBufferSize];
   for (;;) {
     const auto filled = syscall(SYS_getdents64, directory.handle, buffer, sizeof(buffer));

@@ -59,7 +59,7 @@ SignalHandler SignalHandle(int32_t number, SignalHandler handler);
 // A signal's place in the kernel's sets.
 constexpr uint64_t SignalBit(int32_t number) { return uint64_t{1} << (number - 1); }
 
-// Makes the epoll set and the timer, where that isn't done yet. EMFILE, ENFILE, ENOMEM.
+// Makes the epoll set, where that isn't done yet. EMFILE, ENFILE, ENOMEM.
 IoResult WaitOpen(Platform& platform);
 
 // The IoResult of a system call that returned `returned`; a negative one stands for errno.

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "platform/linux/platform_linux.h"
 #include "platform/trap.h"
@@ -71,7 +73,16 @@ IoResult EntropyFill(Platform&, char* bytes, size_t size) {
 
 ProcessFacts ProcessInspect(Platform& platform) {
   if (!platform.has_process) {
-    platform.process = {geteuid(), getegid(), static_cast<uint32_t>(getpid())};
+    // What the kernel told at the start; and musl has asked for its one thread's id, the process's.
+    ProcessFacts& facts = platform.process;
+    facts.uid = static_cast<uint32_t>(getauxval(AT_EUID));
+    facts.gid = static_cast<uint32_t>(getauxval(AT_EGID));
+    facts.pid = static_cast<uint32_t>(gettid());
+    // 16 random bytes, of which the C library may have taken the first for its stack guard.
+    const char* random = nullptr;
+    const unsigned long random_at = getauxval(AT_RANDOM);
+    memcpy(static_cast<void*>(&random), &random_at, sizeof(random));
+    memcpy(&facts.seed, random + sizeof(facts.seed), sizeof(facts.seed));
     platform.has_process = true;
   }
   return platform.process;

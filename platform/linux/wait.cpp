@@ -24,10 +24,24 @@ int32_t EpollAdd(int32_t epoll, int32_t descriptor, uint32_t wanted) {
   return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
 }
 
+// Makes the timer; it is never closed. False where the kernel has none for us now.
+bool TimerOpen(Platform& platform) {
+  if (platform.timer >= 0) return true;
+  const int32_t timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (timer < 0) return false;
+  if (EpollAdd(platform.epoll, timer, EPOLLIN | EPOLLET) == 0) {
+    platform.timer = timer;
+  } else {
+    close(timer);
+  }
+  return platform.timer >= 0;
+}
+
 // Sets the timer where its deadline changed. One that fired is reported once (edge-triggered), so
-// it needs no read; a deadline that has passed is a near one.
-void TimerSet(Platform& platform, Instant deadline) {
-  if (deadline == platform.timer_deadline) return;
+// it needs no read; a deadline that has passed is a near one. False where there is no timer.
+bool TimerSet(Platform& platform, Instant deadline) {
+  if (deadline == platform.timer_deadline) return true;
+  if (!TimerOpen(platform)) return false;
   itimerspec setting{};
   if (deadline != kInstantNever) {
     const int64_t at_ms = deadline.boot_ms > 0 ? deadline.boot_ms : 1;  // all zero would disarm
@@ -37,6 +51,7 @@ void TimerSet(Platform& platform, Instant deadline) {
   }
   PLATFORM_CHECK(timerfd_settime(platform.timer, TFD_TIMER_ABSTIME, &setting, nullptr) == 0);
   platform.timer_deadline = deadline;
+  return true;
 }
 
 // The signals of a set, in the kernel's form.
@@ -99,17 +114,7 @@ bool EventMake(Platform& platform, const epoll_event& from, Event* event) {
 
 IoResult WaitOpen(Platform& platform) {
   if (platform.epoll < 0) platform.epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (platform.epoll < 0) return ResultOf(-1);
-  if (platform.timer >= 0) return {};
-  const int32_t timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-  if (timer < 0) return ResultOf(-1);
-  if (EpollAdd(platform.epoll, timer, EPOLLIN | EPOLLET) != 0) {
-    const IoResult result = ResultOf(-1);
-    close(timer);
-    return result;
-  }
-  platform.timer = timer;
-  return {};
+  return ResultOf(platform.epoll < 0 ? -1 : 0);
 }
 
 size_t Wait(Platform& platform, Instant deadline, Event* events, size_t event_count_max) {
@@ -118,10 +123,11 @@ size_t Wait(Platform& platform, Instant deadline, Event* events, size_t event_co
     poll(nullptr, 0, deadline <= ClockBoot(platform) ? 0 : kPauseMs);
     return 0;
   }
-  const Duration left = deadline - ClockBoot(platform);
+  Duration left = deadline - ClockBoot(platform);
   const bool is_near = left <= platform.timeout_max;
-  const int timeout_ms = !is_near ? -1 : left.ms > 0 ? static_cast<int>(left.ms) : 0;
-  if (!is_near) TimerSet(platform, deadline);
+  const bool is_timed = !is_near && TimerSet(platform, deadline);
+  left = Least(Greatest(left, Duration{0}), platform.timeout_max);  // without a timer, again then
+  const int timeout_ms = is_timed ? -1 : static_cast<int>(left.ms);
   epoll_event ready[kEpollEventCountMax];
   // No more than the caller has room for: the kernel puts what it told behind the rest, so what is
   // dropped here would be told first, and dropped, for ever.

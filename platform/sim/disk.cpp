@@ -409,6 +409,9 @@ IoResult DirectoryInspect(Platform& world, Directory handle, DirectoryFacts* fac
 IoResult DirectoryList(Platform& world, Directory handle, DirectoryVisit visit, void* context) {
   const SimDirectory& directory = DirectoryOf(world, handle);
   const uint32_t directory_index = IndexOf(world, directory);
+  SimOpen& open = OpenOf(world.open_directories, SimHandleKind::kDirectory, handle.handle);
+  if (open.offset != 0) SimFailed("DirectoryList twice for one opening");
+  open.offset = 1;
   IoResult result{SimEnter(world, Verb::kDirectoryList), 0};
   if (result.ok() && directory.is_removed) result.error = ENOENT;
   if (!result.ok()) return SimLeave(world, Verb::kDirectoryList, result);

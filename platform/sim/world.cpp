@@ -413,6 +413,10 @@ IoResult SignalsWatch(Platform& world, SignalSet set) {
 
 ProcessFacts ProcessInspect(Platform& world) {
   static_cast<void>(SimEnter(world, Verb::kProcessInspect));
+  uint64_t& seed = world.process.seed;
+  for (int count = seed == 0 ? 8 : 0; count > 0; --count) {
+    seed = seed << 8 | (RandomNext(world.entropy_state) & 255);
+  }
   return world.process;
 }
 

@@ -152,6 +152,9 @@ TEST_CASE("nothing is opened before it is needed, and all of it is close-on-exec
         !FileOpen(platform, "/proc/version", &file).ok()) {
       return false;
     }
+    Event event;
+    platform.timeout_max = Milliseconds(0);  // the next deadline is the timer's
+    Wait(platform, ClockBoot(platform) + Milliseconds(1), &event, 1);
     int open_count = 0;
     for (int descriptor = 3; descriptor < 256; ++descriptor) {
       const int flags = fcntl(descriptor, F_GETFD);
@@ -247,6 +250,24 @@ TEST_CASE("far deadlines, which are the timer's, are kept like near ones") {
   const Instant sooner = ClockBoot(platform) + Milliseconds(20);
   while (ClockBoot(platform) < sooner) CHECK(Wait(platform, sooner, &event, 1) == 0);
   CHECK(ClockBoot(platform) < far);
+}
+
+TEST_CASE("without a timer a far deadline is waited for in pieces") {
+  CHECK(InChild([] {
+    static Platform platform;
+    PlatformStart(platform);
+    platform.timeout_max = Milliseconds(5);
+    const rlimit one{4, 4};
+    for (int descriptor = 3; descriptor < 256; ++descriptor) close(descriptor);
+    if (setrlimit(RLIMIT_NOFILE, &one) != 0) return false;
+    Event event;
+    const Instant deadline = ClockBoot(platform) + Milliseconds(30);
+    int wait_count = 0;
+    for (; ClockBoot(platform) < deadline; ++wait_count) {
+      if (Wait(platform, deadline, &event, 1) != 0) return false;
+    }
+    return platform.epoll == 3 && platform.timer < 0 && wait_count > 1;
+  }));
 }
 
 TEST_CASE("without a free descriptor a connect fails, and Wait goes on by the clock") {

@@ -31,6 +31,8 @@ TEST_CASE("the process knows itself") {
   const ProcessFacts facts = ProcessInspect(fixture.platform());
   CHECK(facts.uid == fixture.OwnUid());
   CHECK(facts.pid > 0);
+  CHECK(facts.seed != 0);
+  CHECK(ProcessInspect(fixture.platform()).seed == facts.seed);
   CHECK(ProcessIsAlive(fixture.platform(), facts.pid));
   CHECK_FALSE(ProcessIsAlive(fixture.platform(), 0));
   CHECK_FALSE(ProcessIsAlive(fixture.platform(), 0x7FFFFFFF));

@@ -25,7 +25,6 @@ ERRORS: Dict[str, Tuple[str, ...]] = {
                "EDQUOT", "ELOOP", "EPERM", "ETXTBSY", "EEXIST"),
     "fstat": ("EIO", "ENOMEM", "EOVERFLOW"),
     "fstatfs": ("EINTR", "EIO", "ENOMEM", "ENOSYS"),
-    "lseek": ("EOVERFLOW",),
     "getdents64": ("EIO", "ENOENT", "EINTR"),
     "close": ("EIO", "EINTR", "ENOSPC", "EDQUOT"),
     "socket": ("EACCES", "EAFNOSUPPORT", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPERM"),

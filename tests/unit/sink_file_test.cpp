@@ -15,7 +15,8 @@ constexpr FileMark kMark{{1750000000}, {1750086400}, 4711};
 
 struct Disk {
   std::unique_ptr<Platform> world = std::make_unique<Platform>();
-  FileTarget target{"/run/tokens", "t", 0, 0, 0640, true};
+  DirectoryHold hold;
+  FileTarget target{&hold, "/run/tokens", "t", 0, 0, 0640, true};
 
   Disk() {
     SimStart(*world, 1);
@@ -31,7 +32,19 @@ struct Disk {
                                 return PartFlush(&part_target, all, 3);
                               },
                               const_cast<char*>(text)};
-    return FilePublish(*world, target, kMark, content);
+    return Done(FilePublish(*world, target, kMark, content));
+  }
+
+  Status Withdraw() { return Done(FileWithdraw(*world, target)); }
+  Status Sweep() { return Done(FileSweep(*world, target)); }
+  Status ReadBack(Span memory, Standing* standing) {
+    return Done(FileReadBack(*world, target, memory, standing));
+  }
+
+  // Lets the directory go, as the agent does before it waits.
+  Status Done(Status status) {
+    DirectoryRelease(hold, *world);
+    return status;
   }
 
   std::string Content(const char* path = kPath) const {
@@ -62,13 +75,41 @@ TEST_CASE("publish: the new file has the mode, the owner and the mark") {
   CHECK(disk.world->open_handle_count == 0);
   char bytes[64];
   Standing standing;
-  REQUIRE(FileReadBack(*disk.world, disk.target, {bytes, sizeof(bytes)}, &standing).ok());
+  REQUIRE(disk.ReadBack({bytes, sizeof(bytes)}, &standing).ok());
   CHECK(standing.size == 5);
   CHECK(std::string(bytes, 5) == "token");
   CHECK(standing.is_as_configured);
   CHECK(standing.mark.published_at_wall.unix_s == kMark.published_at_wall.unix_s);
   CHECK(standing.mark.expires_at_wall.unix_s == kMark.expires_at_wall.unix_s);
   CHECK(standing.mark.fingerprint == 4711);
+}
+
+TEST_CASE("directory: held, it serves its files; let go, it is judged anew") {
+  Disk disk;
+  FileTarget other = disk.target;
+  other.name = "u";
+  Standing standing;
+  char bytes[8];
+  CHECK(FileReadBack(*disk.world, disk.target, {bytes, sizeof(bytes)}, &standing).ok());
+  CHECK(FileSweep(*disk.world, other).ok());
+  CHECK(FileSweep(*disk.world, disk.target).ok());
+  CHECK(FileWithdraw(*disk.world, other).ok());
+  CHECK(SimVerbCount(*disk.world, Verb::kDirectoryOpen) == 1);
+  CHECK(SimVerbCount(*disk.world, Verb::kDirectoryInspect) == 1);
+  CHECK(SimVerbCount(*disk.world, Verb::kDirectoryList) == 1);
+  CHECK(disk.world->open_handle_count == 1);
+  // What isn't asked of the one that is held, is judged.
+  other.require_memory_fs = false;
+  CHECK(FileWithdraw(*disk.world, other).ok());
+  CHECK(SimVerbCount(*disk.world, Verb::kDirectoryInspect) == 2);
+  SimDirectoryAdd(*disk.world, "/run/open", 0, 0777, true);
+  other.directory = "/run/open";
+  CHECK(FileWithdraw(*disk.world, other).fault == Fault::kDirectoryWritable);
+  CHECK(disk.world->open_handle_count == 0);
+  CHECK(disk.Withdraw().ok());
+  CHECK(disk.Withdraw().ok());
+  CHECK(SimVerbCount(*disk.world, Verb::kDirectoryInspect) == 5);
+  CHECK(disk.world->open_handle_count == 0);
 }
 
 TEST_CASE("publish: on a disk it is synced before it is renamed") {
@@ -155,16 +196,16 @@ TEST_CASE("publish: short writes, down to a byte at a time") {
 TEST_CASE("withdraw: the file goes; that there is none is fine") {
   Disk disk;
   REQUIRE(disk.Publish("ken").ok());
-  CHECK(FileWithdraw(*disk.world, disk.target).ok());
+  CHECK(disk.Withdraw().ok());
   CHECK(disk.Content() == "-");
-  CHECK(FileWithdraw(*disk.world, disk.target).ok());
+  CHECK(disk.Withdraw().ok());
   REQUIRE(disk.Publish("ken").ok());
   SimFail(*disk.world, Verb::kFileRemove, EROFS, 0, 1);
-  const Status status = FileWithdraw(*disk.world, disk.target);
+  const Status status = disk.Withdraw();
   CHECK(status.fault == Fault::kFileWrite);
   CHECK(status.detail == EROFS);
   SimFail(*disk.world, Verb::kDirectoryOpen, EACCES, 0, 1);
-  CHECK(FileWithdraw(*disk.world, disk.target).fault == Fault::kDirectoryOpen);
+  CHECK(disk.Withdraw().fault == Fault::kDirectoryOpen);
   CHECK(disk.world->open_handle_count == 0);
 }
 
@@ -181,18 +222,18 @@ TEST_CASE("sweep: only what dead agents left") {
   const char* const swept[] = {"/run/tokens/.miagent-0000004e.tmp",   // 78 is not
                                "/run/tokens/.miagent-000003e8.tmp"};  // this process's own
   for (const char* const path : swept) SimFileAdd(*disk.world, path, "x", 0600);
-  CHECK(FileSweep(*disk.world, disk.target).ok());
+  CHECK(disk.Sweep().ok());
   for (const char* const path : kept) {
     CAPTURE(path);
     CHECK(disk.Content(path) == "x");
   }
   for (const char* const path : swept) CHECK(disk.Content(path) == "-");
   SimFail(*disk.world, Verb::kDirectoryList, EIO, 0, 1);
-  const Status status = FileSweep(*disk.world, disk.target);
+  const Status status = disk.Sweep();
   CHECK(status.fault == Fault::kDirectoryOpen);
   CHECK(status.detail == EIO);
   SimFail(*disk.world, Verb::kDirectoryOpen, EACCES, 0, 1);
-  CHECK(FileSweep(*disk.world, disk.target).fault == Fault::kDirectoryOpen);
+  CHECK(disk.Sweep().fault == Fault::kDirectoryOpen);
   CHECK(disk.world->open_handle_count == 0);
 }
 
@@ -201,7 +242,7 @@ TEST_CASE("read back: what bears no mark counts as nothing") {
   const Span memory{bytes, sizeof(bytes)};
   Standing standing;
   Disk disk;
-  CHECK(FileReadBack(*disk.world, disk.target, memory, &standing).ok());
+  CHECK(disk.ReadBack(memory, &standing).ok());
   CHECK(standing.size == 0);
   SUBCASE("a file of somebody else") { SimFileAdd(*disk.world, kPath, "token", 0640); }
   SUBCASE("a link") { SimLinkAdd(*disk.world, kPath, "/run/tokens/other"); }
@@ -221,7 +262,7 @@ TEST_CASE("read back: what bears no mark counts as nothing") {
     SimFileFind(*disk.world, kPath)->accessed_ns = kFingerprintMax;
     SimFileFind(*disk.world, kPath)->modified_ns = UINT32_MAX;
   }
-  CHECK(FileReadBack(*disk.world, disk.target, memory, &standing).ok());
+  CHECK(disk.ReadBack(memory, &standing).ok());
   CHECK(standing.size == 0);
   CHECK(disk.world->open_handle_count == 0);
 }
@@ -236,7 +277,7 @@ TEST_CASE("read back: another mode, user or group is told") {
     if (changed == 2) disk.target.uid = 1;
     if (changed == 3) disk.target.gid = 1;
     Standing standing;
-    CHECK(FileReadBack(*disk.world, disk.target, memory, &standing).ok());
+    CHECK(disk.ReadBack(memory, &standing).ok());
     CHECK(standing.size == 5);
     CHECK(standing.is_as_configured == (changed == 0));
   }
@@ -258,7 +299,7 @@ TEST_CASE("read back: each verb fails: it is told, and nothing is left open") {
     REQUIRE(disk.Publish("ken").ok());
     SimFail(*disk.world, row.verb, row.error, 0, 1);
     Standing standing;
-    const Status status = FileReadBack(*disk.world, disk.target, {bytes, sizeof(bytes)}, &standing);
+    const Status status = disk.ReadBack({bytes, sizeof(bytes)}, &standing);
     CHECK(status.fault == row.fault);
     CHECK(status.detail == row.error);
     CHECK(standing.size == 0);
@@ -272,11 +313,11 @@ TEST_CASE("read back: a file cut short while it is read is what was read; short 
   REQUIRE(disk.Publish("ken").ok());
   disk.world->file_read_size_max = 2;
   Standing standing;
-  CHECK(FileReadBack(*disk.world, disk.target, {bytes, sizeof(bytes)}, &standing).ok());
+  CHECK(disk.ReadBack({bytes, sizeof(bytes)}, &standing).ok());
   CHECK(standing.size == 5);
   CHECK(std::string(bytes, 5) == "token");
   char exact[5];  // no room for more: no read beyond it
-  CHECK(FileReadBack(*disk.world, disk.target, {exact, sizeof(exact)}, &standing).ok());
+  CHECK(disk.ReadBack({exact, sizeof(exact)}, &standing).ok());
   CHECK(standing.size == 5);
 }
 
