@@ -84,7 +84,7 @@ bool IsOlder(const Agent& agent, const TokenState& token, const TokenAnswer& ans
 bool IsSame(const Agent& agent, const TokenState& token, const TokenAnswer& answer) {
   if (token.slot == kSlotNone) return false;
   const SecretBytes current = RingToken(agent.ring, token.slot);
-  return std::string_view(current.data, current.size) == answer.access_token;
+  return EqualFromEnd({current.data, current.size}, answer.access_token);
 }
 
 void Recover(Agent& agent, Platform& platform, uint32_t token_index) {

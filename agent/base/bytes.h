@@ -38,6 +38,9 @@ std::string_view SliceFrom(std::string_view text, size_t offset);
 
 // Whether `text` is the NUL-terminated `name`: for tables of names, most of which differ early.
 bool IsName(std::string_view text, const char* name);
+// Whether two texts are the same, found out from their ends: paths of one directory, names with a
+// number and tokens of one source begin alike.
+bool EqualFromEnd(std::string_view a, std::string_view b);
 bool EqualIgnoreCase(std::string_view a, std::string_view b);  // ASCII letters only
 bool StartsWith(std::string_view text, std::string_view prefix);
 bool EndsWith(std::string_view text, std::string_view suffix);

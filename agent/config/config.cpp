@@ -82,12 +82,9 @@ void LineJudge(Reading& reading) {
 bool LineNext(Reading& reading) {
   const std::string_view rest = SliceFrom(reading.text, reading.offset);
   if (rest.empty()) return false;
-  size_t size = 0;
-  bool has_nul = false;
-  for (; size < rest.size() && rest[size] != '\n'; ++size) {
-    if (rest[size] == '\0') has_nul = true;
-  }
+  const size_t size = Find(rest, '\n');
   reading.line = Slice(rest, 0, size);
+  const bool has_nul = Find(reading.line, '\0') != size;
   reading.offset += size < rest.size() ? size + 1 : size;
   if (EndsWith(reading.line, "\r")) reading.line = Slice(reading.line, 0, reading.line.size() - 1);
   ++reading.line_number;

@@ -50,7 +50,7 @@ static_assert(kNameSizeMax == 64, "as the message says");
 // The position of the token of this name; token_count where there is none.
 uint32_t TokenFind(const Config& config, std::string_view name) {
   uint32_t index = 0;
-  while (index < config.token_count && config.tokens[index].name != name) ++index;
+  while (index < config.token_count && !EqualFromEnd(config.tokens[index].name, name)) ++index;
   return index;
 }
 
@@ -94,7 +94,7 @@ void SecretBegin(Reading& reading, std::string_view name) {
 
 bool PathIsTaken(const Config& config, std::string_view path) {
   for (uint32_t index = 0; index < config.file_count; ++index) {
-    if (config.files[index].path == path) return true;
+    if (EqualFromEnd(config.files[index].path, path)) return true;
   }
   return false;
 }

@@ -34,10 +34,10 @@ std::string_view PartText(const JsonObject& object, uint32_t index) {
 
 // ---- the parts ------------------------------------------------------------------------------
 
-// The end of the string that begins at `begin`, behind its quote: its closing quote, or the text's
-// end where it has none.
-size_t StringEnd(std::string_view text, size_t begin) {
-  size_t index = begin;
+// The end of the string that a position is in: its closing quote, or the text's end where it has
+// none.
+size_t StringEnd(std::string_view text, size_t from) {
+  size_t index = from;
   while ((index = SkipPlain(text, index)) < text.size() && text[index] != '"') {
     const bool is_escape = text[index] == '\\' && index + 1 < text.size();
     index += is_escape ? 2 : 1;
@@ -65,23 +65,37 @@ int StringSkip(jsmn_parser& parser, std::string_view text, jsmntok_t* parts, Ran
   return 0;
 }
 
-// Has jsmn find the parts; returns their count, or jsmn's error. A token is one long string, and
-// jsmn takes a dozen instructions for each of its bytes: a faster pass finds the end of such a
-// string, and jsmn goes on behind it. What is in it is proven with all else.
-int PartsParse(const JsonObject& object, jsmntok_t* parts) {
-  const std::string_view text = DocumentOf(object);
-  jsmn_parser parser;
-  jsmn_init(&parser);
+// The first long string of a text, which in a token's answer is the token; size 0: there is none.
+struct LongString {
+  Range place;
+  bool is_plain = false;
+};
+
+LongString LongStringFind(std::string_view text) {
   for (size_t quote = Find(text, '"'); quote < text.size(); quote = Find(text, '"', quote)) {
     const size_t begin = quote + 1;
-    const size_t end = StringEnd(text, begin);
+    const size_t plain_end = SkipPlain(text, begin);
+    const size_t end = StringEnd(text, plain_end);
     if (end == text.size()) break;
-    if (end - begin >= kStringLongSizeMin) {
-      const Range string{static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin)};
-      const int error = StringSkip(parser, text, parts, string);
-      if (error < 0) return error;
-    }
+    const Range place{static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin)};
+    if (place.size >= kStringLongSizeMin) return {place, plain_end == end};
     quote = end + 1;
+  }
+  return {};
+}
+
+// Has jsmn find the parts; returns their count, or jsmn's error. jsmn takes a dozen instructions
+// for each byte of a string: a faster pass finds the end of the long one, and jsmn goes on behind
+// it.
+int PartsParse(JsonObject& object, jsmntok_t* parts) {
+  const std::string_view text = DocumentOf(object);
+  const LongString string = LongStringFind(text);
+  jsmn_parser parser;
+  jsmn_init(&parser);
+  object.plain = string.is_plain ? string.place : Range{};
+  if (string.place.size != 0) {
+    const int error = StringSkip(parser, text, parts, string.place);
+    if (error < 0) return error;
   }
   return jsmn_parse(&parser, text.data(), text.size(), parts, kJsonTokenCountMax);
 }
@@ -140,6 +154,11 @@ char EscapeValue(char letter) {
     case 't': return '\t';
     default: return 0;
   }
+}
+
+bool IsPlain(const JsonObject& object, std::string_view text) {
+  return !text.empty() && text.data() == object.document.data + object.plain.offset &&
+         text.size() == object.plain.size;
 }
 
 bool IsString(std::string_view text) {
@@ -310,7 +329,8 @@ bool PartTake(Shape& shape, uint32_t index) {
   }
   const bool is_string = part.type == JSMN_STRING;
   const std::string_view text = PartText(shape.object, index);
-  if (is_string ? !IsString(text) : !IsPrimitive(text)) return false;
+  const bool is_proven = is_string && IsPlain(shape.object, text);
+  if (!is_proven && !(is_string ? IsString(text) : IsPrimitive(text))) return false;
   shape.expected = is_name ? Expected::kColon : Expected::kCommaOrEnd;
   shape.cursor = static_cast<uint32_t>(part.end) + (is_string ? 1 : 0);
   return true;
@@ -366,6 +386,7 @@ bool MembersFind(const JsonObject& object, uint32_t container, const std::string
 void ValueRead(const JsonObject& object, uint32_t index, JsonValue* value) {
   value->text = PartText(object, index);
   value->kind = KindOf(PartAt(object, index), value->text);
+  value->is_plain = IsPlain(object, value->text);
 }
 
 JsonFound ValueFind(const JsonObject& object, uint32_t container, std::string_view name,

@@ -27,6 +27,7 @@ inline constexpr size_t kJsonPartSize = 20;  // jsmn's; object.cpp proves it
 
 struct JsonObject {
   Span document;
+  Range plain;  // a long string that SkipPlain passed to its end; size 0: none was
   uint32_t part_count = 0;
   // jsmn's parts. Bytes here, so that jsmn.h stays inside object.cpp.
   alignas(4) char parts[kJsonTokenCountMax * kJsonPartSize];
@@ -35,6 +36,7 @@ struct JsonObject {
 // One member's value. For a string, `text` is between the quotes, escapes not yet decoded.
 struct JsonValue {
   JsonKind kind = JsonKind::kNull;
+  bool is_plain = false;  // a string all of 0x21-0x7E without escapes; a short one is not looked at
   std::string_view text;
 };
 

@@ -70,7 +70,7 @@ Status EchoJudge(JsonObject& object, const Identity& identity) {
 Status TokenRead(JsonObject& object, const JsonValue& value, std::string_view* token) {
   if (value.kind != JsonKind::kString || value.text.empty()) return {Fault::kAnswerNoToken};
   *token = value.text;
-  if (SkipPlain(*token, 0) == token->size()) return kOk;  // as every token is: nothing to decode
+  if (value.is_plain) return kOk;  // as every token is: nothing to decode, and every byte right
   if (!JsonUnescape(object, value, token)) return {Fault::kAnswerTokenBytes};
   for (size_t index = 0; (index = SkipPlain(*token, index)) < token->size(); ++index) {
     const char c = (*token)[index];

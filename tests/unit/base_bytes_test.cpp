@@ -97,6 +97,33 @@ TEST_CASE("bytes: a text is a name where both are as long, and the same") {
   CHECK_FALSE(IsName({"a\0b", 3}, "a"));
 }
 
+TEST_CASE("bytes: two texts are the same in every byte, or they are not") {
+  const std::string text = "/run/tokens/storage";
+  CHECK(EqualFromEnd(text, std::string(text)));
+  CHECK(EqualFromEnd("", ""));
+  CHECK_FALSE(EqualFromEnd(text, ""));
+  CHECK_FALSE(EqualFromEnd(text.substr(1), text));
+  for (size_t index = 0; index < text.size(); ++index) {
+    std::string other = text;
+    other[index] = '#';
+    CHECK_FALSE(EqualFromEnd(text, other));
+  }
+}
+
+TEST_CASE("bytes: a piece of any size is appended whole, and nothing behind it is touched") {
+  const std::string text = "abcdefghijklmnopqrstuvwxyz0123456789";
+  for (size_t size = 0; size <= text.size(); ++size) {
+    char memory[64];
+    for (char& byte : memory) byte = '#';
+    TextWriter writer{memory, sizeof(memory)};
+    Append(writer, "<");
+    Append(writer, std::string_view(text).substr(0, size));
+    CHECK(writer.text() == "<" + text.substr(0, size));
+    CHECK(std::string_view(memory + writer.size, sizeof(memory) - writer.size) ==
+          std::string(sizeof(memory) - writer.size, '#'));
+  }
+}
+
 TEST_CASE("bytes: a wipe leaves nothing") {
   char secret[] = "secret";
   SecretWipe(secret, sizeof(secret));
