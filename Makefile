@@ -15,7 +15,7 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 .NOTPARALLEL:
 .PHONY: all run test check sim bench torture fuzz planted coverage mutation size format clean help test-clients \
   product tests setup-% cross cross-product cross-test cross-check dist \
-  packaging-test image image-test image-product
+  campaign packaging-test image image-test image-product
 
 all: setup-build product ## build build/miagent (installs and fetches what is missing, once)
 
@@ -33,8 +33,9 @@ check: setup-test product $(TESTS)/build.ninja ## format, clang-tidy and layerin
 
 SEED ?= 1
 YEARS ?= 10
-sim: setup-build product ## live YEARS years of faults drawn from SEED, on a simulated machine
-	@$(BUILD)/miagent-sim $(SEED) $(YEARS)
+SEEDS ?= 1
+sim: setup-build product ## live YEARS years of faults drawn from SEED, or each of SEEDS seeds from there
+	@$(PYTHON) tests/sim/shrink.py $(BUILD)/miagent-sim $(SEED) $(YEARS) $(SEEDS)
 
 # QUICK=1: a minute, rough, into $(BUILD)/bench/results. WITH=az: installs azure-cli to compare with.
 bench: setup-bench product ## measure miagent beside the least possible and what users run instead
@@ -48,6 +49,12 @@ T ?= 60
 TARGETS ?=
 fuzz: setup-test product tests ## fuzz each of TARGETS (all) for T seconds, one after the other
 	@$(PYTHON) tests/fuzz/fuzz.py --tests $(TESTS) --seconds $(T) $(TARGETS)
+
+# HOURS, or SIM_YEARS for years of simulation alone, from SEED on.
+HOURS ?= 1
+campaign: setup-test product tests ## simulate, torture and fuzz in turns for HOURS hours, and sum it up
+	@MIAGENT=$(BUILD)/miagent $(PYTHON) tests/campaign.py --product $(BUILD) --tests $(TESTS) \
+	  --jobs $(JOBS) --seed $(SEED) $(if $(SIM_YEARS),--sim-years $(SIM_YEARS),--hours $(HOURS))
 
 FAULTS ?=
 planted: setup-test ## plant each of FAULTS (all) in a copy, and see that a test finds it (5 minutes)

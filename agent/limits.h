@@ -110,6 +110,7 @@ inline constexpr Duration kRequestTimeoutDefault = Seconds(10);  // IMDS's longe
 inline constexpr Duration kRequestTimeoutMax = Seconds(300);
 inline constexpr Duration kTimeoutMax = Seconds(86400);  // --timeout of a whole command
 inline constexpr Duration kRequestIntervalMin = Seconds(60);  // two requests for one token
+inline constexpr Duration kSignalledIntervalMin = Seconds(1);  // a storm of them is no storm
 inline constexpr Duration kRetryDelayMax = Seconds(60);
 inline constexpr Duration kRetryAfterMax = Seconds(300);
 inline constexpr Duration kServerErrorDelayMin = Seconds(1);  // after a 5xx

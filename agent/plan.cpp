@@ -228,7 +228,9 @@ void MoveTokens(Agent& agent, Platform& platform, const Config& next) {
     agent.next_tokens[index] = agent.tokens[before];
     if (before == agent.request.token_index) requested = index;
     // What failed may be what the new configuration mends.
-    if (agent.tokens[before].failure_count != 0) agent.next_tokens[index].attempt_at = agent.now;
+    if (agent.tokens[before].failure_count == 0) continue;
+    agent.next_tokens[index].attempt_at =
+        Latest(agent.now, agent.tokens[before].requested_at + kSignalledIntervalMin);
   }
   if (requested == kTokenNone) RequestAbandon(agent, platform);
   agent.request.token_index = requested;

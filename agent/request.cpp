@@ -14,7 +14,6 @@
 namespace miagent {
 namespace {
 
-constexpr Duration kForcedIntervalMin = Seconds(1);  // a storm of SIGUSR1 is no storm of requests
 constexpr size_t kUuidSize = 36;
 constexpr int32_t kStatusUnauthorized = 401;
 
@@ -60,6 +59,10 @@ void Fail(Agent& agent, Platform& platform, uint32_t token_index, Status failure
                        source.throttle == ThrottleRule::kDoubling};
   const Duration delay = RetryDelay(run, Random(agent));
   token.attempt_at = agent.now + delay;
+  // Forced while this request, which was not, was under way: that is still to be done.
+  if (token.is_forced && !agent.request.is_forced) {
+    token.attempt_at = Latest(agent.now, token.requested_at + kSignalledIntervalMin);
+  }
   if (agent.mode == Mode::kRun) {
     ReportTokenFailure(agent, platform, token_index, failure, delay);
     return;
@@ -114,7 +117,7 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
   token.is_settled = true;
   if (request.is_forced) token.is_forced = false;
   // Forced while this request, which was not, was under way: ask once more.
-  if (token.is_forced) token.attempt_at = token.requested_at + kForcedIntervalMin;
+  if (token.is_forced) token.attempt_at = token.requested_at + kSignalledIntervalMin;
   const bool is_older = IsOlder(agent, token, answer);
   const bool is_same = IsSame(agent, token, answer);
   agent.output.has_news = true;
@@ -444,7 +447,7 @@ void RequestForceAll(Agent& agent) {
   for (uint32_t index = 0; index < ConfigOf(agent).token_count; ++index) {
     TokenState& token = agent.tokens[index];
     token.is_forced = true;
-    token.attempt_at = Latest(agent.now, token.requested_at + kForcedIntervalMin);
+    token.attempt_at = Latest(agent.now, token.requested_at + kSignalledIntervalMin);
   }
 }
 

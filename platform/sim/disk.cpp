@@ -73,6 +73,7 @@ SimFile& FileTake(Platform& world, uint32_t directory_index, std::string_view na
     file = SimFile{};
     file.in_use = true;
     file.is_named = true;
+    file.serial = ++world.serial;
     file.directory_index = directory_index;
     file.modified_at_wall = SimWall(world);
     file.accessed_at_wall = file.modified_at_wall;
@@ -239,6 +240,7 @@ IoResult WriteNow(Platform& world, SimOpen& open, const ConstPart* parts, size_t
   }
   if (world.space_left != UINT64_MAX) world.space_left -= total;
   if (open.offset > file.size) file.size = open.offset;
+  file.serial = ++world.serial;
   file.is_synced = false;
   file.modified_at_wall = SimWall(world);
   file.modified_ns = static_cast<uint32_t>(world.now.boot_ms % 1000 * 1'000'000 + 1);
@@ -258,8 +260,32 @@ IoResult RenameNow(Platform& world, const SimDirectory& directory, const char* f
   return {};
 }
 
+bool IsOpen(const Platform& world, const SimDirectory& directory) {
+  for (const SimOpen& open : world.open_directories) {
+    if (open.in_use && open.index == IndexOf(world, directory)) return true;
+  }
+  return false;
+}
+
+// Makes room in the table: what was moved away, and nobody has open, is not to be seen again.
+void DirectoriesForget(Platform& world) {
+  for (SimDirectory& directory : world.directories) {
+    if (!directory.in_use) return;
+  }
+  for (SimDirectory& directory : world.directories) {
+    if (!directory.is_gone || IsOpen(world, directory)) continue;
+    for (SimFile& file : world.files) {
+      if (file.is_named && file.directory_index == IndexOf(world, directory)) {
+        FileUnname(world, file);
+      }
+    }
+    directory.in_use = false;
+  }
+}
+
 SimDirectory& DirectoryTake(Platform& world, const char* path) {
   if (DirectoryFind(world, path) != nullptr) SimFailed("that directory exists");
+  DirectoriesForget(world);
   for (SimDirectory& directory : world.directories) {
     if (directory.in_use) continue;
     directory = SimDirectory{};
@@ -284,6 +310,7 @@ SimFile& FileAdd(Platform& world, const char* path, SimFileKind kind, std::strin
   if (content.size() > kSimFileSizeMax) SimFailed("a file too large for the simulator");
   file->kind = kind;
   file->size = static_cast<uint32_t>(content.size());
+  file->serial = ++world.serial;
   if (file->size > 0) memcpy(world.file_bytes[IndexOf(world, *file)], content.data(), file->size);
   return *file;
 }
@@ -310,6 +337,19 @@ void SimDirectoryMove(Platform& world, const char* path) {
   SimDirectory* directory = DirectoryFind(world, path);
   if (directory == nullptr) SimFailed("there is no such directory");
   directory->is_gone = true;
+  directory->gone_order = ++world.gone_count;
+}
+
+void SimDirectoryReturn(Platform& world, const char* path) {
+  if (DirectoryFind(world, path) != nullptr) SimFailed("another directory is in its place");
+  SimDirectory* last = nullptr;
+  for (SimDirectory& directory : world.directories) {
+    const bool is_moved = directory.in_use && directory.is_gone && !directory.is_removed;
+    if (!is_moved || strcmp(directory.path, path) != 0) continue;
+    if (last == nullptr || directory.gone_order > last->gone_order) last = &directory;
+  }
+  if (last == nullptr) SimFailed("no such directory was moved away");
+  last->is_gone = false;
 }
 
 void SimDirectoryRemove(Platform& world, const char* path) {

@@ -126,14 +126,6 @@ uint64_t HashOf(std::string_view text, uint64_t hash) {
 }
 constexpr uint64_t kHashStart = 0xCBF29CE484222325U;
 
-uint64_t IdentityKey(const SimExchange& exchange) {
-  uint64_t key = kHashStart;
-  for (const std::string_view name : {"resource", "client_id", "object_id", "msi_res_id"}) {
-    key = HashOf(SimRequestParameter(exchange, name), HashOf(";", key));
-  }
-  return key == 0 ? 1 : key;
-}
-
 // What IMDS itself would refuse; empty for a request that is right.
 std::string_view Refusal(const SimExchange& exchange) {
   if (SimRequestHeader(exchange, "metadata") != "true") {
@@ -150,32 +142,8 @@ std::string_view Refusal(const SimExchange& exchange) {
   return {};
 }
 
-// The token to give now: the last again, while it is young, or a new one.
-SimIssued& IssuedFind(SimImds& imds, const SimExchange& exchange, bool bypass) {
-  const uint64_t key = IdentityKey(exchange);
-  for (SimIssued& issued : imds.issued) {
-    if (issued.key != key && issued.key != 0) continue;
-    const bool is_young = issued.key == key && exchange.at < issued.issued_at + imds.keeps_token;
-    if (is_young && !bypass) return issued;
-    issued.key = key;
-    issued.number = ++imds.issued_number;
-    issued.issued_at = exchange.at;
-    issued.expires_at_wall = {TimeOf(exchange).unix_s + imds.lifetime.ms / 1000};
-    return issued;
-  }
-  SimFailed("the simulated IMDS knows too many identities");
-}
-
-void TokenAnswer(SimImds& imds, SimExchange& exchange, bool bypass) {
-  const SimIssued& issued = IssuedFind(imds, exchange, bypass);
-  const int64_t now_s = TimeOf(exchange).unix_s;
-  SimToken token;
-  token.resource = SimRequestParameter(exchange, "resource");
-  token.access_token =
-      SimImdsToken(issued.number, token.resource, imds.token_size, exchange.world->scratch_token);
-  token.expires_on_unix_s = issued.expires_at_wall.unix_s;
-  token.expires_in_s = issued.expires_at_wall.unix_s - now_s;
-  token.not_before_unix_s = issued.expires_at_wall.unix_s - imds.lifetime.ms / 1000;
+void TokenAnswer(SimImds& imds, SimExchange& exchange) {
+  const SimToken token = SimImdsAnswerOf(SimImdsIssue(imds, exchange), exchange);
   SimAnswer answer;
   answer.chunk_size = imds.chunk_size;
   answer.closes = imds.closes;
@@ -232,6 +200,17 @@ void SimSend(SimExchange& exchange, std::string_view bytes) {
   if (segment.piece_size == 0) return;
   const int64_t gap_count = (segment.size - 1) / segment.piece_size;
   SimDelay(exchange, Milliseconds(gap_count * segment.piece_gap.ms));
+}
+
+void SimTruncate(SimExchange& exchange, uint32_t size) {
+  SimSocket& socket = exchange.world->sockets[exchange.socket_index];
+  if (socket.segment_count == 0) SimFailed("nothing was sent that could be cut");
+  SimSegment& last = socket.segments[socket.segment_first + socket.segment_count - 1];
+  if (last.kind != SimSegmentKind::kBytes || size == 0 || size > last.size) {
+    SimFailed("the last send can't be cut there");
+  }
+  socket.answer_size -= last.size - size;
+  last.size = size;
 }
 
 void SimEnd(SimExchange& exchange) {
@@ -322,6 +301,53 @@ void SimTokenSend(SimExchange& exchange, const SimToken& token, SimAnswer answer
   SimAnswerSend(exchange, answer);
 }
 
+uint64_t SimImdsKey(std::string_view resource, std::string_view client_id,
+                    std::string_view object_id, std::string_view msi_res_id) {
+  uint64_t key = kHashStart;
+  for (const std::string_view value : {resource, client_id, object_id, msi_res_id}) {
+    key = HashOf(value, HashOf(";", key));
+  }
+  return key == 0 ? 1 : key;
+}
+
+const SimIssued& SimImdsIssue(SimImds& imds, const SimExchange& exchange) {
+  const uint64_t key = SimImdsKey(
+      SimRequestParameter(exchange, "resource"), SimRequestParameter(exchange, "client_id"),
+      SimRequestParameter(exchange, "object_id"), SimRequestParameter(exchange, "msi_res_id"));
+  const bool bypass = SimRequestParameter(exchange, "bypass_cache") == "true";
+  const WallTime now_wall = TimeOf(exchange);
+  for (SimIssued& issued : imds.issued) {
+    if (issued.key != key && issued.key != 0) continue;
+    const bool is_young = issued.key == key && now_wall - issued.issued_at_wall < imds.keeps_token;
+    if (is_young && !bypass) return issued;
+    issued.key = key;
+    issued.number = ++imds.issued_number;
+    issued.token_size = imds.token_size;
+    issued.issued_at = exchange.at;
+    issued.issued_at_wall = now_wall;
+    issued.expires_at_wall = {now_wall.unix_s + imds.lifetime.ms / 1000};
+    imds.issues[issued.number % kSimIssueCountMax] = issued;
+    return issued;
+  }
+  SimFailed("the simulated IMDS knows too many identities");
+}
+
+SimToken SimImdsAnswerOf(const SimIssued& issued, SimExchange& exchange) {
+  SimToken token;
+  token.resource = SimRequestParameter(exchange, "resource");
+  token.access_token =
+      SimImdsToken(issued.number, token.resource, issued.token_size, exchange.world->scratch_token);
+  token.expires_on_unix_s = issued.expires_at_wall.unix_s;
+  token.expires_in_s = issued.expires_at_wall.unix_s - TimeOf(exchange).unix_s;
+  token.not_before_unix_s = issued.issued_at_wall.unix_s;
+  return token;
+}
+
+const SimIssued* SimImdsIssueFind(const SimImds& imds, uint64_t number) {
+  const SimIssued& issue = imds.issues[number % kSimIssueCountMax];
+  return number != 0 && issue.number == number ? &issue : nullptr;
+}
+
 void SimStepAdd(SimImds& imds, const SimStep& step) {
   if (imds.step_count == kSimStepCountMax) SimFailed("too many steps");
   imds.steps[imds.step_count] = step;
@@ -366,7 +392,7 @@ void SimImdsAnswer(void* context, SimExchange& exchange) {
   const SimStep* step = StepTake(imds);
   const SimStepKind kind = step == nullptr ? SimStepKind::kToken : step->kind;
   switch (kind) {
-    case SimStepKind::kToken: TokenAnswer(imds, exchange, bypass); break;
+    case SimStepKind::kToken: TokenAnswer(imds, exchange); break;
     case SimStepKind::kStatus:
       StatusAnswer(exchange, imds, step->status, step->headers, step->body);
       break;

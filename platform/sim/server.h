@@ -33,6 +33,7 @@ void SimDelay(SimExchange& exchange, Duration delay);
 void SimCut(SimExchange& exchange, uint32_t piece_size, Duration gap);
 
 void SimSend(SimExchange& exchange, std::string_view bytes);
+void SimTruncate(SimExchange& exchange, uint32_t size);  // the last send was only this long
 void SimEnd(SimExchange& exchange);                     // the server closes
 void SimReset(SimExchange& exchange);                   // the connection breaks
 void SimConsume(SimExchange& exchange, uint32_t size);  // raw servers only
@@ -87,11 +88,16 @@ inline constexpr size_t kSimStepCountMax = 32;
 inline constexpr size_t kSimTokenSizeMax = 32 * 1024;
 
 struct SimIssued {
-  uint64_t key = 0;  // hash of resource and selectors; 0: free
+  uint64_t key = 0;  // hash of resource and selectors (SimImdsKey); 0: free
   uint32_t number = 0;
+  uint32_t token_size = 0;
   Instant issued_at;
+  WallTime
+      issued_at_wall;  // the server's clock, which no snapshot of the agent's machine puts back
   WallTime expires_at_wall;
 };
+inline constexpr size_t kSimIssuedCountMax = 64;  // identities
+inline constexpr size_t kSimIssueCountMax = 1024;  // tokens that are remembered, of all identities
 
 // Issues tokens "sim.NUMBER.RESOURCE-HASH.ssss…", NUMBER counting from 1. A request that IMDS would
 // refuse gets the 400 that IMDS gives.
@@ -113,7 +119,8 @@ struct SimImds {
   uint32_t bypass_count = 0;  // with bypass_cache=true
   uint32_t refused_count = 0;
   uint32_t issued_number = 0;
-  SimIssued issued[64];  // the last token of each resource and identity
+  SimIssued issued[kSimIssuedCountMax];  // the last token of each resource and identity
+  SimIssued issues[kSimIssueCountMax];  // the last ones of all, by number % kSimIssueCountMax
   Instant requested_at[64];  // of the last 64 requests, by request_count % 64
 };
 
@@ -121,6 +128,20 @@ struct SimImds {
 void SimImdsAnswer(void* context, SimExchange& exchange);
 
 void SimStepAdd(SimImds& imds, const SimStep& step);
+
+// For servers that answer in ways of their own: the token that IMDS would give now, the last again
+// where that is young, and no bypass is asked for.
+const SimIssued& SimImdsIssue(SimImds& imds, const SimExchange& exchange);
+
+// What IMDS's answer says of an issued token: to be changed, and sent by SimTokenSend.
+SimToken SimImdsAnswerOf(const SimIssued& issued, SimExchange& exchange);
+
+// The issue of that number; nullptr where there was none, or it is too long ago.
+const SimIssued* SimImdsIssueFind(const SimImds& imds, uint64_t number);
+
+// What `SimIssued::key` is for a resource and an identity, as they stand in the query.
+uint64_t SimImdsKey(std::string_view resource, std::string_view client_id,
+                    std::string_view object_id, std::string_view msi_res_id);
 
 // Writes token `number` for `resource` (as it stands in the query) to `bytes`, at least
 // kSimTokenSizeMax; returns its text.

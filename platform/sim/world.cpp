@@ -161,6 +161,37 @@ void StillTurnCount(Platform& world) {
   }
 }
 
+// Everything in front of the contents of sockets and files, which are copied as far as they go.
+size_t StateSize(const Platform& world) {
+  return static_cast<size_t>(world.request_bytes[0] - reinterpret_cast<const char*>(&world));
+}
+
+void MachineCopy(Platform& to, const Platform& from) {
+  memcpy(static_cast<void*>(&to), static_cast<const void*>(&from), StateSize(from));
+  for (size_t index = 0; index < kSimFileCountMax; ++index) {
+    const SimFile& file = from.files[index];
+    if (file.in_use) memcpy(to.file_bytes[index], from.file_bytes[index], file.size);
+  }
+  for (size_t index = 0; index < kSimSocketCountMax; ++index) {
+    const SimSocket& socket = from.sockets[index];
+    if (socket.in_use) memcpy(to.answer_bytes[index], from.answer_bytes[index], socket.answer_size);
+  }
+}
+
+// The server doesn't know the connection, and says so.
+void ConnectionForget(Platform& world, SimSocket& socket) {
+  if (!socket.in_use || socket.is_pipe || socket.is_datagram) return;
+  if (socket.state != SimSocketState::kConnected) return;
+  socket.request_size = 0;
+  socket.arrive_at = kInstantNever;
+  socket.answer_size = 0;
+  socket.segment_first = 0;
+  socket.segment_count = 1;
+  socket.segments[0] = SimSegment{};
+  socket.segments[0].kind = SimSegmentKind::kReset;
+  socket.segments[0].at = world.now + world.servers[socket.server_index].latency;
+}
+
 }  // namespace
 
 __attribute__((weak)) void SimFailed(const char* what) {
@@ -202,6 +233,32 @@ void SimPass(Platform& world, Duration duration) {
     if (world.now >= until) return;
     world.now = Latest(world.now, next);
   }
+}
+
+void SimSnapshotTake(const Platform& world, Platform& snapshot) { MachineCopy(snapshot, world); }
+
+void SimSnapshotRestore(Platform& world, const Platform& snapshot, Duration away) {
+  static Platform present;  // what goes on, but for contents
+  memcpy(static_cast<void*>(&present), static_cast<const void*>(&world), StateSize(world));
+  const int64_t true_wall_ms = SaturatedAdd(TrueWallMs(world), away.ms);
+  const int64_t wall_ms = SaturatedAdd(TrueWallMs(snapshot), WallErrorMs(snapshot));
+  MachineCopy(world, snapshot);
+  memcpy(static_cast<void*>(&world), static_cast<const void*>(&present),
+         static_cast<size_t>(reinterpret_cast<const char*>(&world.process) -
+                             reinterpret_cast<const char*>(&world)));
+  memcpy(world.verb_counts, present.verb_counts, sizeof(world.verb_counts));
+  memcpy(world.servers, present.servers, sizeof(world.servers));
+  memcpy(world.faults, present.faults, sizeof(world.faults));
+  memcpy(world.receivers, present.receivers, sizeof(world.receivers));
+  world.trace_hash = present.trace_hash;
+  world.random_state = present.random_state;
+  world.serial = present.serial;
+  world.space_left = present.space_left;
+  for (SimHappening& happening : world.happenings) happening.in_use = false;
+  for (SimSocket& socket : world.sockets) ConnectionForget(world, socket);
+  world.true_wall_at_boot_ms = SaturatedSubtract(true_wall_ms, world.now.boot_ms);
+  world.wall_error_ms = SaturatedSubtract(wall_ms, true_wall_ms);
+  world.drift_since = world.now;
 }
 
 uint64_t SimRandom(Platform& world) { return RandomNext(world.random_state); }

@@ -176,6 +176,7 @@ struct SimDirectory {
   bool is_removed = false;  // nothing can be created in it any more
   bool read_only = false;
   bool on_memory_fs = true;
+  uint32_t gone_order = 0;  // of those that are: the last has the highest
   uint32_t owner_uid = 0;
   uint32_t group_gid = 0;
   uint32_t mode = 0755;
@@ -195,6 +196,7 @@ struct SimFile {
   uint32_t group_gid = 0;
   uint32_t mode = 0600;
   uint32_t size = 0;
+  uint64_t serial = 0;  // another one with each change of the content
   bool is_synced = true;
   WallTime modified_at_wall;
   WallTime accessed_at_wall;  // only set, never moved by reading, as where atime is after mtime
@@ -375,6 +377,8 @@ struct Platform {
   bool signals_pending[kSimSignalNumberMax + 1] = {};  // by number
   bool signals_from_terminal[kSimSignalNumberMax + 1] = {};
   uint64_t child_end_count = 0;
+  uint32_t gone_count = 0;
+  uint64_t serial = 0;  // of the last change to a file
   Duration suspended;  // so far: the monotonic clock stood still
   uint32_t still_turn_count = 0;
   Instant last_turn_at;
@@ -419,6 +423,14 @@ void SimKill(Platform& world);
 // Lets `duration` pass while no agent runs.
 void SimPass(Platform& world, Duration duration);
 
+// The machine is a virtual one: keeps all of it in `snapshot`, and puts it back, `away` after the
+// present moment. Then the machine's clocks, files and processes are as they were; true time, the
+// servers, what tests have set and what they count have gone on, what was planned is dropped, and
+// the servers know none of the machine's connections. What the agent's memory was is the caller's
+// to keep.
+void SimSnapshotTake(const Platform& world, Platform& snapshot);
+void SimSnapshotRestore(Platform& world, const Platform& snapshot, Duration away);
+
 // The next number of the stream that tests draw from; independent of what the agent is given.
 uint64_t SimRandom(Platform& world);
 
@@ -461,6 +473,9 @@ void SimDirectoryLinkAdd(Platform& world, const char* path);
 // handles still reach it. Moved away (or unmounted), or removed, when it must be empty.
 void SimDirectoryMove(Platform& world, const char* path);
 void SimDirectoryRemove(Platform& world, const char* path);
+
+// Puts the one that was moved away last back into its place, which is free: mounted again.
+void SimDirectoryReturn(Platform& world, const char* path);
 
 // Creates the file, or gives it new content. Its directory is made (0755, root, memory) if need be.
 SimFile& SimFileAdd(Platform& world, const char* path, std::string_view content, uint32_t mode);

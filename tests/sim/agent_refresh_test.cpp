@@ -350,6 +350,33 @@ TEST_CASE("SIGUSR1: a storm of signals is no storm of requests") {
   CHECK(scene.Requests() >= 5);
 }
 
+TEST_CASE("SIGUSR1: while a request is under way that is refused, it is asked once more at once") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.imds->delay = Seconds(3);
+  scene.Fails(400, 1);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  scene.Signal(Signal::kRefresh);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.imds->bypass_count == 1);
+  CHECK(scene.TokenNumber() == 1);
+}
+
+TEST_CASE("SIGHUP: a storm of signals while requests fail is no storm of requests") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Fails(500, 1000);
+  scene.Start(CommandId::kRun);
+  for (int round = 0; round < 200; ++round) {
+    scene.Signal(Signal::kReload);
+    scene.RunFor(Milliseconds(50));
+  }
+  CHECK(scene.Requests() <= 12);
+  CHECK(scene.Requests() >= 5);
+}
+
 TEST_CASE("run: slots are zero and handles closed when it is over") {
   Scene scene;
   scene.ConfigureOne();
