@@ -69,6 +69,11 @@ mutation: setup-mutation product ## change agent/ (ROOM="agent/json ...") in sma
 	@$(PYTHON) tests/mutation/mutation.py --product $(BUILD) --build $(BUILD)/coverage \
 	  --jobs $(JOBS) --share $(SHARE) --seed $(SEED) $(ROOM)
 
+AGENTS ?= 100000
+fleet: setup-test product $(TESTS)/build.ninja ## AGENTS agents and one endpoint with a limit: bench/fleet.md (a minute)
+	@cmake --build $(TESTS) --parallel $(JOBS) --target miagent-fleet
+	@$(PYTHON) tests/fleet/report.py $(TESTS)/tests/miagent-fleet --agents $(AGENTS)
+
 size: setup-build product ## what the binary's bytes and memory go to
 	@$(call GATE,size) --report
 

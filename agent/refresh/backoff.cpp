@@ -10,10 +10,12 @@ constexpr int32_t kStatusGone = 410;
 constexpr int32_t kStatusThrottled = 429;
 constexpr uint32_t kTableSizeMax = 5;  // 2 * (2^5 - 1) = 62 s would exceed kRetryDelayMax
 
-// `delay` and up to kRetryJitterPermilleMax of it more.
+// `delay` and a random part of a range: as much again, as far as kRetryDelayMax, or
+// kRetryJitterPermilleMin of it where that is more.
 Duration WithJitter(Duration delay, uint32_t random) {
-  const int64_t permille = random % (kRetryJitterPermilleMax + 1);
-  return delay + Milliseconds(delay.ms / 1000 * permille);
+  const Duration least = Milliseconds(delay.ms * kRetryJitterPermilleMin / 1000);
+  const Duration range = Greatest(Least(delay, kRetryDelayMax - delay), least);
+  return delay + Milliseconds(random % (static_cast<uint32_t>(range.ms) + 1));
 }
 
 Duration TableDelay(const FailureRun& failures) {

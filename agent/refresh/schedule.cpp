@@ -15,8 +15,9 @@ Instant RefreshAt(const TokenLife& life, uint32_t refresh_at_percent, uint32_t r
     delay = life.remaining.ms > kTimeMax / 100 ? Milliseconds(life.remaining.ms / 100 * percent)
                                                : Milliseconds(life.remaining.ms * percent / 100);
   }
-  const int64_t permille = random % (kRefreshJitterPermilleMax + 1);
-  delay = delay - Milliseconds(delay.ms / 1000 * permille);
+  // To the millisecond: in coarse steps a fleet of one age would ask in as many bursts.
+  const int64_t range_ms = delay.ms / 1000 * kRefreshJitterPermilleMax;
+  delay = delay - Milliseconds(random % (range_ms + 1));
   return life.sent_at + Greatest(delay, kRequestIntervalMin);
 }
 

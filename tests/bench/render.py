@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Sequence, Tuple
 from xml.sax.saxutils import escape
 
 BEGIN = "<!-- begin of what `make bench` writes -->"
@@ -66,6 +66,53 @@ def chart(title: str, bars: Sequence[Bar]) -> str:
                      f'height="{BAR_HEIGHT}" fill="{COLOURS[bar.kind]}"/>')
         parts.append(f'<text x="{left + PLOT_WIDTH * reach + 6:.1f}" y="{y + 13}">'
                      f'{escape(bar.text)}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+class Curve(NamedTuple):
+    label: str
+    points: Sequence[Tuple[float, float]]
+    colour: str
+
+
+def curves(title: str, x_label: str, y_label: str, drawn: Sequence[Curve], *,
+           is_logarithmic: bool = False) -> str:
+    """Lines over a linear x that begins at 0; y from 0, or from 1 on a logarithmic scale."""
+    width, height, left, bottom = 2 * MARGIN + 720, 300, 70, 52
+    x_max = max(x for curve in drawn for x, _ in curve.points)
+    y_max = max(y for curve in drawn for _, y in curve.points)
+    top = TITLE_HEIGHT + 4
+    decades = max(1, math.ceil(math.log10(y_max)))
+    marks = [10.0 ** each for each in range(decades + 1)] if is_logarithmic else \
+        [y_max * each / 4 for each in range(5)]
+
+    def place(x: float, y: float) -> Tuple[float, float]:
+        share = math.log10(max(y, 1)) / decades if is_logarithmic else y / y_max
+        return (left + (width - left - MARGIN) * x / x_max,
+                height - bottom - (height - bottom - top) * share)
+
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+             f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+             f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+             f'<text x="{MARGIN}" y="20" font-size="14" font-weight="bold">{escape(title)}</text>']
+    for mark in marks:
+        y = place(0, mark)[1]
+        parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{width - MARGIN}" y2="{y:.1f}" '
+                     'stroke="#d0d7de"/>')
+        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end" font-size="10" '
+                     f'fill="#57606a">{mark:,.10g}</text>')
+    for sixth in range(7):
+        x = place(x_max * sixth / 6, 0)[0]
+        parts.append(f'<text x="{x:.1f}" y="{height - bottom + 16}" text-anchor="middle" '
+                     f'font-size="10" fill="#57606a">{x_max * sixth / 6:,.10g}</text>')
+    parts.append(f'<text x="{left}" y="{height - MARGIN}" fill="#57606a">{escape(y_label)} over '
+                 f'{escape(x_label)}</text>')
+    for index, curve in enumerate(drawn):
+        line = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in curve.points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{curve.colour}" '
+                     'stroke-width="1.5"/>')
+        parts.append(f'<text x="{width - MARGIN}" y="{height - MARGIN - 14 * index}" '
+                     f'text-anchor="end" fill="{curve.colour}">{escape(curve.label)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

@@ -52,6 +52,28 @@ class Figures(unittest.TestCase):
                          ["1.00 ×", "1.23 ×", "12.3 ×", "2,000 ×", "–"])
 
 
+class Curves(unittest.TestCase):
+    def drawn(self, is_logarithmic: bool) -> ElementTree.Element:
+        return ElementTree.fromstring(render.curves(
+            "A & B", "seconds", "requests", [
+                render.Curve("one", [(0, 0), (30, 100), (60, 1000)], "#000000"),
+                render.Curve("two", [(0, 10), (60, 10)], "#ff0000")],
+            is_logarithmic=is_logarithmic))
+
+    def test_points_lie_where_the_scales_have_them(self) -> None:
+        for is_logarithmic, share in ((False, 0.1), (True, 2 / 3)):
+            drawing = self.drawn(is_logarithmic)
+            line = drawing.findall(f"{SVG}polyline")[0].attrib["points"].split()
+            (x0, y0), (x1, y1), (x2, y2) = [tuple(map(float, point.split(","))) for point in line]
+            self.assertAlmostEqual(x1, (x0 + x2) / 2, delta=0.1)
+            self.assertAlmostEqual((y0 - y1) / (y0 - y2), share, delta=0.01)
+
+    def test_each_curve_has_its_label_in_its_colour(self) -> None:
+        texts = {text.text: text.attrib.get("fill") for text in self.drawn(True).iter(f"{SVG}text")}
+        self.assertEqual((texts["one"], texts["two"]), ("#000000", "#ff0000"))
+        self.assertIn("A & B", texts)
+
+
 class Table(unittest.TestCase):
     def test_columns_line_up_and_numbers_stand_right(self) -> None:
         text = render.table(["what", "ms"], [["a", "1.00"], ["longer", "12"]])

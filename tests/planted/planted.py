@@ -23,7 +23,7 @@ from typing import Dict, List, Tuple
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("agent", "platform", "tests", "toolchains", "packaging", "CMakeLists.txt", "Makefile",
           "README.md", "LICENSE", "NOTICE", ".clang-format", ".clang-tidy")
-PROGRAMS = {"unit": "unit", "sim": "sim_sanitized", "contract": "contract_linux"}
+PROGRAMS = {"unit": "unit", "sim": "sim_sanitized", "contract": "contract_linux", "fleet": "fleet"}
 PYTHON = "/usr/bin/python3"
 TEST_TIMEOUT_S = 300
 UNIT_TIMEOUT_S = 60   # of the tests in one file: a fault may well make them hang

@@ -12,8 +12,6 @@ FailureRun Run(int32_t http_status, uint32_t count, Duration age = Seconds(0),
 }
 
 constexpr uint32_t kNoJitter = 0;
-constexpr uint32_t kFullJitter = kRetryJitterPermilleMax;
-
 TEST_CASE("backoff: the retry table") {
   const int64_t seconds[] = {2, 6, 14, 30, 60, 60, 60};
   uint32_t count = 1;
@@ -26,13 +24,22 @@ TEST_CASE("backoff: the retry table") {
   CHECK(RetryDelay(Run(503, UINT32_MAX), kNoJitter) == Seconds(60));
 }
 
-TEST_CASE("backoff: jitter only lengthens, by a fifth at most") {
-  for (uint32_t random = 0; random < 5000; random += 7) {
-    const Duration delay = RetryDelay(Run(503, 4), random);
-    CHECK(delay >= Seconds(30));
-    CHECK(delay <= Seconds(36));
+TEST_CASE("backoff: jitter only lengthens, to the millisecond: to a minute, or by a fifth") {
+  struct Row {
+    int64_t retry_after_s;
+    int64_t longest_s;
+  };
+  for (const Row& row : {Row{2, 4}, Row{10, 20}, Row{30, 60}, Row{45, 60}, Row{50, 60}, Row{55, 66},
+                         Row{60, 72}, Row{300, 360}}) {
+    const FailureRun run = Run(429, 1, {}, Seconds(row.retry_after_s));
+    const auto range_ms = static_cast<uint32_t>((row.longest_s - row.retry_after_s) * 1000);
+    for (uint32_t random = 0; random <= range_ms; random += 25) {
+      CHECK(RetryDelay(run, random) == Seconds(row.retry_after_s) + Milliseconds(random));
+    }
+    CHECK(RetryDelay(run, range_ms) == Seconds(row.longest_s));
+    CHECK(RetryDelay(run, range_ms + 1) == Seconds(row.retry_after_s));
+    CHECK(RetryDelay(run, UINT32_MAX) <= Seconds(row.longest_s));
   }
-  CHECK(RetryDelay(Run(503, 4), kFullJitter) == Seconds(36));
 }
 
 TEST_CASE("backoff: Retry-After lengthens the wait, up to 300 s, and never shortens it") {

@@ -13,10 +13,18 @@ TEST_CASE("schedule: at the configured part of what remains, less 0-5 %") {
   const TokenLife life{kSent, Seconds(86400), {}};
   CHECK(RefreshAt(life, 50, 0) == kSent + Seconds(43200));
   CHECK(RefreshAt(life, 10, 0) == kSent + Seconds(8640));
-  CHECK(RefreshAt(life, 50, kRefreshJitterPermilleMax) == kSent + Seconds(41040));
-  for (uint32_t random = 0; random < 1000; ++random) {
+  CHECK(RefreshAt(life, 50, 2160 * 1000) == kSent + Seconds(41040));
+  for (uint32_t random = 0; random < 4000 * 1000; random += 997) {
     CHECK(RefreshAt(life, 50, random) <= kSent + Seconds(43200));
     CHECK(RefreshAt(life, 50, random) >= kSent + Seconds(41040));
+  }
+}
+
+TEST_CASE("schedule: each random number within the range has its own millisecond") {
+  const TokenLife life{kSent, Seconds(86400), {}};
+  for (uint32_t random = 1; random <= 2160 * 1000; random += 1001) {
+    const Duration step = RefreshAt(life, 50, random - 1) - RefreshAt(life, 50, random);
+    CHECK(step == Milliseconds(1));
   }
 }
 
