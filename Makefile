@@ -74,6 +74,11 @@ fleet: setup-test product $(TESTS)/build.ninja ## AGENTS agents and one endpoint
 	@cmake --build $(TESTS) --parallel $(JOBS) --target miagent-fleet
 	@$(PYTHON) tests/fleet/report.py $(TESTS)/tests/miagent-fleet --agents $(AGENTS)
 
+FILE ?= tests/scenarios
+scenario: setup-test product $(TESTS)/build.ninja ## live the scenario FILE (all), and print what happened
+	@cmake --build $(TESTS) --parallel $(JOBS) --target scenario
+	@$(TESTS)/tests/scenario --timeline $(FILE)
+
 size: setup-build product ## what the binary's bytes and memory go to
 	@$(call GATE,size) --report
 
