@@ -13,7 +13,7 @@ CXX_FILES = $(shell find agent platform tests -name '*.cpp' -o -name '*.h')
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: all run test check sim bench torture fuzz planted coverage mutation size format clean help test-clients \
+.PHONY: all run test check sim bench torture fuzz planted coverage mutation fleet scenario size format clean help test-clients \
   product tests setup-% cross cross-product cross-test cross-check dist \
   campaign packaging-test image image-test image-product
 
