@@ -92,10 +92,10 @@ class Campaign:
             self.fired[kind] = self.fired.get(kind, 0) + int(fired)
             self.armed[kind] = self.armed.get(kind, 0) + int(armed)
         # That a kind never fired in one process's lives says little: the campaign is judged below.
-        for match in re.finditer(r"^BROKEN: (?!never fired)(.*\n?.*)$", said, re.MULTILINE):
+        for match in re.finditer(r"^BROKEN: (.*\n?.*)$", said, re.MULTILINE):
             self.broken(match.group(1).replace("\n", "; "))
         for kind, fired, armed in re.findall(
-                r"^BROKEN: never fired: (\S+) (\d+) of (\d+)$", said, re.MULTILINE):
+                r"^never fired: (\S+) (\d+) of (\d+)$", said, re.MULTILINE):
             self.fired[kind] = self.fired.get(kind, 0) + int(fired)
             self.armed[kind] = self.armed.get(kind, 0) + int(armed)
 

@@ -10,7 +10,7 @@
 //          each, with the hash of its whole history: one seed, one hash, on every processor; then,
 //          for several, how often each kind of fault has fired.
 // Errors:  a broken invariant prints what, when, and the command that lives this life again, and
-//          ends with 1; so does a kind that was turned on and never fired in several lives.
+//          ends with 1; so does a kind that was armed and never fired in 16 lives and more.
 //
 // Linked as the product is (no C++ library, no heap): the same core library, another world.
 
@@ -31,6 +31,7 @@ namespace {
 
 constexpr uint32_t kYearsMax = 100'000;
 constexpr int kExitUsage = 64;
+constexpr uint64_t kManyLives = 16;  // enough for every kind to fire that is turned on
 
 int g_argument_count = 0;
 char** g_arguments = nullptr;
@@ -155,7 +156,7 @@ bool FiringsSay(const Swarm& swarm) {
     char bytes[256];
     TextWriter writer{bytes, sizeof(bytes) - 1};
     const bool is_silent = swarm.armed[at] != 0 && swarm.fired[at] == 0;
-    Append(writer, is_silent ? "BROKEN: never fired: " : "fired ");
+    Append(writer, is_silent ? "never fired: " : "fired ");
     Append(writer, kFaultKinds[at].name);
     Append(writer, ' ');
     AppendDecimal(writer, static_cast<int64_t>(swarm.fired[at]));
@@ -182,7 +183,8 @@ int Main(int argument_count, char** arguments) {
     LifeLive(g_swarm);
     LifeSay(g_swarm);
   }
-  return order.count == 1 || FiringsSay(g_swarm) ? 0 : 1;
+  if (order.count == 1) return 0;
+  return FiringsSay(g_swarm) || order.count < kManyLives ? 0 : 1;
 }
 
 }  // namespace

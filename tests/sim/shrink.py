@@ -17,6 +17,8 @@ from typing import List, Optional, Sequence, Tuple
 
 LIFE_TIMEOUT_S = 600
 STORY_LINE_COUNT = 60
+STEP_RANGE_COUNT_MAX = 64   # kStepRangeCountMax in swarm.h
+NO_STEP = "4294967295"
 AGAIN = re.compile(r"^again: miagent-sim (\d+) (\d+)", re.MULTILINE)
 BROKEN = re.compile(r"^BROKEN: (.*?), in step (\d+)", re.MULTILINE)
 
@@ -26,6 +28,7 @@ class Life:
 
     def __init__(self, simulator: str, seed: int, years: int) -> None:
         self.command = [simulator, str(seed), str(years)]
+        self.steps: List[int] = []  # that do something, with the kinds that are left
 
     def live(self, kinds: Optional[Sequence[str]], steps: Optional[Sequence[int]],
              *more: str) -> str:
@@ -38,12 +41,25 @@ class Life:
         if kinds is not None:
             words += ["--only", ",".join(kinds) or "none"]
         if steps is not None:
-            words += ["--steps", ",".join(str(step) for step in steps) or "4294967295"]
+            words += ["--steps", ",".join(self.ranges(steps)) or NO_STEP]
         return words
+
+    def ranges(self, steps: Sequence[int]) -> List[str]:
+        """Steps that follow each other, but for those that do nothing, as one range."""
+        ranges: List[List[int]] = []
+        for step in steps:
+            at = self.steps.index(step)
+            if ranges and at > 0 and self.steps[at - 1] == ranges[-1][1]:
+                ranges[-1][1] = step
+            else:
+                ranges.append([step, step])
+        return [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
 
     def breaks(self, kinds: Optional[Sequence[str]], steps: Optional[Sequence[int]]
                ) -> Optional[Tuple[str, int]]:
         """What breaks, in which step; None where nothing does."""
+        if steps is not None and len(self.ranges(steps)) > STEP_RANGE_COUNT_MAX:
+            return None
         match = BROKEN.search(self.live(kinds, steps))
         return (match.group(1), int(match.group(2))) if match else None
 
@@ -75,16 +91,12 @@ def shrink_life(simulator: str, seed: int, years: int) -> None:
     found = life.breaks(kinds, None)
     assert found is not None
     told = life.live(kinds, None, "--story")
-    steps = [int(step) for step in re.findall(r": step (\d+), for ", told)]
-    if len(steps) > 64:   # the simulator takes that many; the last ones count
-        tail = steps[-64:]
-        steps = tail if life.breaks(kinds, tail) else steps
-    if len(steps) <= 64:
-        steps = shrink(steps, lambda some: life.breaks(kinds, some) is not None)
-        found = life.breaks(kinds, steps)
+    life.steps = [int(step) for step in re.findall(r": step (\d+), for ", told)]
+    steps = shrink(life.steps, lambda some: life.breaks(kinds, some) is not None)
+    found = life.breaks(kinds, steps)
     assert found is not None
-    words = life.words(kinds, steps if len(steps) <= 64 else None)
-    story = life.live(kinds, steps if len(steps) <= 64 else None, "--story").splitlines()
+    words = life.words(kinds, steps)
+    story = life.live(kinds, steps, "--story").splitlines()
     print(f"\nthe shortest life that breaks ({found[0]}):\n  {' '.join(words)}\n")
     print("\n".join(line[:200] for line in story[-STORY_LINE_COUNT:]))
 
