@@ -310,7 +310,10 @@ void DisagreeingAnswer(Swarm& swarm, SimExchange& exchange) {
 // The one before the last, as an endpoint with several caches may have it.
 void OlderAnswer(Swarm& swarm, SimExchange& exchange) {
   SimImds& imds = swarm.imds;
+  const Duration keeps_token = imds.keeps_token;
+  imds.keeps_token = Milliseconds(kTimeMax);  // no new one for this
   const SimIssued last = SimImdsIssue(imds, exchange);
+  imds.keeps_token = keeps_token;
   const int64_t now_s = SimTrueTime(swarm.world).unix_s;
   for (uint32_t back = 1; back < 16 && back < last.number; ++back) {
     const SimIssued* older = SimImdsIssueFind(imds, last.number - back);
