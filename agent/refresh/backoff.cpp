@@ -15,7 +15,7 @@ constexpr uint32_t kTableSizeMax = 5;  // 2 * (2^5 - 1) = 62 s would exceed kRet
 Duration WithJitter(Duration delay, uint32_t random) {
   const Duration least = Milliseconds(delay.ms * kRetryJitterPermilleMin / 1000);
   const Duration range = Greatest(Least(delay, kRetryDelayMax - delay), least);
-  return delay + Milliseconds(random % (static_cast<uint32_t>(range.ms) + 1));
+  return delay + Milliseconds(random % (range.ms + 1));
 }
 
 Duration TableDelay(const FailureRun& failures) {
