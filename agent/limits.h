@@ -129,7 +129,8 @@ inline constexpr uint32_t kRefreshAtPercentMin = 10;
 inline constexpr uint32_t kRefreshAtPercentMax = 90;
 inline constexpr uint32_t kRefreshAtPercentDefault = 50;
 inline constexpr uint32_t kRefreshJitterPermilleMax = 50;  // 0-5 % earlier
-inline constexpr uint32_t kRetryJitterPermilleMin = 200;  // 0-20 % later; short waits more
+inline constexpr uint32_t kRetryJitterPermilleMax = 500;  // 0-50 % later (bench/fleet.md) …
+inline constexpr uint32_t kLongRetryJitterPermilleMax = 200;  // … from kRetryDelayMax on 0-20 %
 inline constexpr int64_t kUnixTimeMax = 253402300799;  // 9999-12-31T23:59:59Z
 
 static_assert(kSlotSize >= kHttpHeadSizeMax + kAnswerBodySizeMax, "an answer fits a slot");

@@ -10,12 +10,12 @@ constexpr int32_t kStatusGone = 410;
 constexpr int32_t kStatusThrottled = 429;
 constexpr uint32_t kTableSizeMax = 5;  // 2 * (2^5 - 1) = 62 s would exceed kRetryDelayMax
 
-// `delay` and a random part of a range: as much again, as far as kRetryDelayMax, or
-// kRetryJitterPermilleMin of it where that is more.
+// `delay` and, at random, up to half as much again; from a minute on up to a fifth.
 Duration WithJitter(Duration delay, uint32_t random) {
-  const Duration least = Milliseconds(delay.ms * kRetryJitterPermilleMin / 1000);
-  const Duration range = Greatest(Least(delay, kRetryDelayMax - delay), least);
-  return delay + Milliseconds(random % (range.ms + 1));
+  const bool is_short = delay < kRetryDelayMax;
+  const int64_t permille = is_short ? kRetryJitterPermilleMax : kLongRetryJitterPermilleMax;
+  const int64_t range_ms = delay.ms * permille / 1000;
+  return delay + Milliseconds(random % (range_ms + 1));
 }
 
 Duration TableDelay(const FailureRun& failures) {

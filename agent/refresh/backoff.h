@@ -23,9 +23,9 @@ struct FailureRun {
 
 // How long to wait before the next try.
 //   kRetry:    try n waits 2 * (2^(n-1) - 1) seconds: 2, 6, 14, 30 after the first four failures,
-//              then 60; plus, at random and to the millisecond, up to as much again as far as a
-//              minute, or up to 20 % of it: machines that failed together part soon, and none is
-//              much later than a minute (bench/fleet.md).
+//              then 60; plus, at random and to the millisecond, up to half of it, or 20 % of a
+//              minute and more: machines that failed together part soon, and one that waits alone
+//              waits little longer (bench/fleet.md).
 //              A 410 is tried again as soon as 70 s of it have passed (IMDS is back by then).
 //              Retry-After lengthens the wait, up to 300 s.
 //              A 429 of a source whose table doubles waits 1, 2, 4, 8, 16 s, then 60 too.

@@ -101,14 +101,15 @@ def words(runs: Sequence[Run]) -> str:
         f"second's worth, and it is {all_s('boot', 'none')} s until all are fresh, after a boot as "
         "after an outage.",
         "- **A retry** waits, by protocol.md's table, 2, 6, 14, 30, 60, 60 … seconds, and at "
-        "random up to as much again as far as a minute, or up to a fifth more where that is more. "
-        "The short waits spread the fleet, and cost one machine some seconds; the minute has a "
-        "fifth only, which is enough after an outage and keeps a machine that waits alone from "
-        f"waiting longer. All are fresh {all_s('boot', 'product')} s after the boot, and "
-        f"{all_s('boot', 'steps')} s with a fifth throughout. The whole wait again for the minute "
-        f"too would come to {seconds(figure_share(runs, 'boot', 1000))} s after the boot, but "
+        "random up to half as much again, and the minute up to a fifth. The short waits spread "
+        "the fleet, and cost one machine some seconds; a fifth of the minute is enough after an "
+        "outage, and keeps a machine that waits alone from waiting longer. All are fresh "
+        f"{all_s('boot', 'product')} s after the boot, and {all_s('boot', 'steps')} s with a fifth "
+        "throughout. As much again, for every wait, would come to "
+        f"{seconds(figure_share(runs, 'boot', 1000))} s after the boot, but "
         f"{seconds(figure_share(runs, 'outage', 1000))} s in place of {all_s('outage', 'product')} "
-        "after an outage. The price: the five tries of `once` take 104 s at most, not 62.",
+        "after an outage; and the five tries of `once`, which somebody waits for, take 78 s at "
+        "most with this, and would take 104.",
         "- **A refresh** comes up to 5 % early, to the millisecond. In steps of a thousandth a "
         "fleet of one age comes in 51 bursts, the busiest second with "
         f"{count('refresh', 'steps', 'peak')} requests; to the millisecond it has "
