@@ -92,9 +92,13 @@ TEST_CASE("once: a success on the way ends it well") {
 TEST_CASE("once: a 410 is waited for, at least 70 s") {
   Scene scene;
   scene.ConfigureOne();
-  scene.Fails(410, 5);
+  scene.Fails(410, 1000);
+  SimCallAt(
+      *scene.world, Instant{70000},
+      [](void* context, Platform&) { static_cast<SimImds*>(context)->step_count = 0; },
+      scene.imds.get());
   CHECK(scene.Once() == 0);
-  CHECK(scene.Requests() == 6);
+  CHECK(scene.Requests() >= 5);  // the jitter says how many fit
   CHECK(scene.world->now >= Instant{70000});
 }
 
