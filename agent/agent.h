@@ -51,7 +51,8 @@ struct TokenState {
   Instant requested_at{kTimeMin / 2};    // when it was last asked for
   Instant stale_at = kInstantNever;
   Instant expires_at = kInstantNever;
-  WallTime expires_at_wall;
+  WallTime expires_at_wall;              // what its files say
+  WallTime ends_at_wall;                 // what it is: TokenAnswer's
   WallTime not_before_wall;
   bool has_not_before = false;
   bool is_forced = false;                // ask past the endpoint's own cache

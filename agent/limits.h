@@ -125,6 +125,7 @@ inline constexpr Duration kSecretRefreshMin = Seconds(60);  // of a Key Vault se
 inline constexpr Duration kSecretRefreshMax = Seconds(24 * 3600);
 inline constexpr Duration kSecretRefreshDefault = Seconds(3600);
 inline constexpr Duration kSecretLife = Seconds(int64_t{10} * 365 * 86400);  // as good as for ever
+inline constexpr Duration kExpiryDisagreementMax = Seconds(60);  // of an answer's own fields
 inline constexpr uint32_t kRefreshAtPercentMin = 10;
 inline constexpr uint32_t kRefreshAtPercentMax = 90;
 inline constexpr uint32_t kRefreshAtPercentDefault = 50;

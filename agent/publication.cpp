@@ -166,7 +166,7 @@ bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
   RingRetire(agent.ring, slot);
   const Duration life = standing.mark.expires_at_wall - ClockWall(platform);
   const bool is_newer = life.ms > 0 && life <= kMarkLifeMax &&
-                        standing.mark.expires_at_wall.unix_s > token.expires_at_wall.unix_s;
+                        standing.mark.expires_at_wall.unix_s > token.ends_at_wall.unix_s;
   const bool is_for_this = IsForThis(agent, file_index, standing);
   // A mark that no clock of now can be right about says nothing.
   const bool is_known = is_for_this && (is_same || life <= kMarkLifeMax);
@@ -225,7 +225,7 @@ void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
   }
   Content content{&file, FieldsOf(agent, file.token_index)};
   const TokenConfig& config = ConfigOf(agent).tokens[file.token_index];
-  FileMark mark{ClockWall(platform), token.expires_at_wall, FingerprintAt(agent, file_index)};
+  FileMark mark{ClockWall(platform), token.ends_at_wall, FingerprintAt(agent, file_index)};
   if (config.is_secret) {
     // Fresh for twice the time between two requests, of which `once` asks after the first half.
     mark.expires_at_wall.unix_s =

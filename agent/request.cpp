@@ -81,7 +81,7 @@ bool IsOlder(const Agent& agent, const TokenState& token, const TokenAnswer& ans
   if (token.has_not_before && answer.has_not_before) {
     return answer.not_before_wall.unix_s < token.not_before_wall.unix_s;
   }
-  return answer.expires_at_wall.unix_s < token.expires_at_wall.unix_s;
+  return answer.ends_at_wall.unix_s < token.ends_at_wall.unix_s;
 }
 
 bool IsSame(const Agent& agent, const TokenState& token, const TokenAnswer& answer) {
@@ -106,20 +106,22 @@ void Recover(Agent& agent, Platform& platform, uint32_t token_index) {
 void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenAnswer& answer) {
   TokenState& token = agent.tokens[token_index];
   ActiveRequest& request = agent.request;
-  const TokenLife life{request.sent_at, answer.remaining,
-                       answer.has_refresh_in ? answer.refresh_in : Duration{0}};
+  TokenLife life{request.sent_at, answer.remaining,
+                 answer.has_refresh_in ? answer.refresh_in : Duration{0}};
   const TokenConfig& config = ConfigOf(agent).tokens[token_index];
   const uint32_t percent = config.refresh_at_percent;
   // Of a secret, which may be a short word, a log has no hash either.
   const uint32_t fingerprint = config.is_secret ? 0 : ReportFingerprint(agent, answer.access_token);
+  const bool is_older = IsOlder(agent, token, answer);
+  const bool is_same = IsSame(agent, token, answer);
   Recover(agent, platform, token_index);
+  // The one in force stays, and has to be replaced before its end, whatever the other one's is.
+  if (is_older) life = {life.sent_at, Least(life.remaining, token.expires_at - life.sent_at)};
   token.attempt_at = RefreshAt(life, percent, Random(agent));
   token.is_settled = true;
   if (request.is_forced) token.is_forced = false;
   // Forced while this request, which was not, was under way: ask once more.
   if (token.is_forced) token.attempt_at = token.requested_at + kSignalledIntervalMin;
-  const bool is_older = IsOlder(agent, token, answer);
-  const bool is_same = IsSame(agent, token, answer);
   agent.output.has_news = true;
   ++token.success_count;
   if (is_same || is_older) {
@@ -141,6 +143,7 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
     token.stale_at = StaleAt(life);
     token.expires_at = ExpiresAt(life);
     token.expires_at_wall = answer.expires_at_wall;
+    token.ends_at_wall = answer.ends_at_wall;
     token.not_before_wall = answer.not_before_wall;
     token.has_not_before = answer.has_not_before;
     token.is_stale_told = false;
@@ -173,11 +176,24 @@ void NoteTime(const Agent& agent) {
   if (HttpDateParse(ResponseText(reader, reader.date), &time)) TlsNoteTime(time);
 }
 
+// An endpoint may say a later expires_on than its other fields allow. Where its clock and ours
+// agree, neither is to blame for that: then no agent after this one is to believe it of the files.
+void EndCorrect(const Agent& agent, Platform& platform, WallTime answer_time, TokenAnswer* answer) {
+  const ResponseReader& reader = agent.connection.reader;
+  if (ResponseText(reader, reader.date).empty()) return;
+  const WallTime ends_at{SaturatedAdd(answer_time.unix_s, answer->remaining.ms / 1000)};
+  if (answer->expires_at_wall - ends_at <= kExpiryDisagreementMax) return;
+  const Duration ahead = ClockWall(platform) - answer_time;
+  const Duration behind = Duration{0} - ahead;
+  if (Greatest(ahead, behind) <= kExpiryDisagreementMax) answer->ends_at_wall = ends_at;
+}
+
 // Reads a vault's answer as if its secret were a token: fresh for twice the time between requests.
 Status SecretRead(Span body, const TokenConfig& config, WallTime now, TokenAnswer* answer) {
   TRY(KeyVaultRead(body, &answer->access_token));
   answer->remaining = config.refresh + config.refresh;
   answer->expires_at_wall.unix_s = now.unix_s + kSecretLife.ms / 1000;
+  answer->ends_at_wall = answer->expires_at_wall;
   answer->not_before_wall = now;
   return kOk;
 }
@@ -215,6 +231,7 @@ void Read(Agent& agent, Platform& platform, uint32_t token_index) {
     status = config.is_secret ? SecretRead(body, config, answer_time, &answer)
                               : TokenAnswerRead(body, answer_time, &answer, echo);
     if (status.ok()) {
+      if (!config.is_secret) EndCorrect(agent, platform, answer_time, &answer);
       Accept(agent, platform, token_index, answer);
       return;
     }

@@ -131,6 +131,7 @@ Status TokenAnswerRead(Span body, WallTime now, TokenAnswer* answer, const Ident
   answer->expires_at_wall = has_expires_on               ? expires_on
                             : computed_s <= kUnixTimeMax ? WallTime{computed_s}
                                                          : WallTime{kUnixTimeMax};
+  answer->ends_at_wall = answer->expires_at_wall;
   answer->not_before_wall = answer->has_not_before ? not_before : now;
   answer->has_refresh_in = refresh_in > Duration{0} && refresh_in < answer->remaining;
   if (answer->has_refresh_in) answer->refresh_in = refresh_in;

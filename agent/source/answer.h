@@ -31,10 +31,11 @@ struct TokenAnswer {
   std::string_view access_token;    // in the slot, escapes decoded
   Duration remaining;               // of its life, from the moment the request was sent; > 0
   WallTime expires_at_wall;         // expires_on, or Date + expires_in where that is unusable
-  WallTime not_before_wall;         // as answered, or Date where unusable
+  WallTime ends_at_wall;  // the same; or when it ends, where the fields contradict that
+  WallTime not_before_wall;  // as answered, or Date where unusable
   bool has_not_before = false;
   bool has_refresh_in = false;
-  Duration refresh_in;              // > 0 and smaller than remaining
+  Duration refresh_in;  // > 0 and smaller than remaining
 };
 
 // Reads the body of a 200. `now` is the answer's Date header, or the wall clock. What remains is

@@ -213,6 +213,46 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("run: an answer that seems older and lives longer lets the token in force not expire") {
+  Scene scene;
+  scene.ConfigureOne();
+  SimServer& server = scene.world->servers[0];
+  server.on_request = [](void* context, SimExchange& exchange) {
+    SimImds& imds = *static_cast<SimImds*>(context);
+    imds.lifetime = imds.request_count++ == 0 ? Seconds(3600) : Seconds(kDay);
+    SimToken token = SimImdsAnswerOf(SimImdsIssue(imds, exchange), exchange);
+    if (imds.request_count == 2) token.not_before_unix_s -= 2 * kDay;  // a clock that was put back
+    SimTokenSend(exchange, token, SimAnswer{});
+  };
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(3700));
+  CHECK(scene.TokenNumber() == 3);
+  CHECK_FALSE(scene.Logged("event=expired"));
+}
+
+TEST_CASE("an expires_on that is later than the rest of the answer allows keeps no file too long") {
+  Scene scene;
+  scene.ConfigureOne();
+  SimServer& server = scene.world->servers[0];
+  server.on_request = [](void* context, SimExchange& exchange) {
+    SimImds& imds = *static_cast<SimImds*>(context);
+    imds.lifetime = Seconds(3600);
+    SimToken token = SimImdsAnswerOf(SimImdsIssue(imds, exchange), exchange);
+    token.expires_on_unix_s += 20 * 3600;  // a time of another zone, say
+    SimTokenSend(exchange, token, SimAnswer{});
+  };
+  CHECK(scene.Once() == 0);
+  SimPass(*scene.world, Seconds(3000));
+  server.on_request = SimImdsAnswer;
+  CHECK(scene.Once() == 0);  // half of its life is over
+  CHECK(scene.TokenNumber() == 2);
+  SimPass(*scene.world, Seconds(3601));
+  scene.imds->lifetime = Seconds(1800);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(2));
+  CHECK(scene.TokenNumber() == 3);
+}
+
 TEST_CASE("run: an older token of an endpoint with several caches doesn't replace a newer one") {
   Scene scene;
   const int64_t now_s = SimTrueTime(*scene.world).unix_s;

@@ -293,7 +293,7 @@ void DisagreeingAnswer(Swarm& swarm, SimExchange& exchange) {
       token.expires_on = SimExpiry::kNumber;
       break;
     case 2: token.expires_in_s += DrawBelow(swarm.answer_draws, 100'000); break;
-    case 3: token.expires_in_s -= DrawBelow(swarm.answer_draws, 1000); break;
+    case 3: token.expires_on_unix_s += DrawBelow(swarm.answer_draws, 100'000); break;
     case 4: answer.has_date = false; break;
     case 5:
       answer.has_date = false;
