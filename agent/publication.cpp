@@ -164,15 +164,15 @@ bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
   const std::string_view text(RingSpan(agent.ring, slot).data, standing.size);
   const bool is_same = HoldsToken(text, RingToken(agent.ring, token.slot));
   RingRetire(agent.ring, slot);
-  const Duration life = standing.mark.expires_at_wall - ClockWall(platform);
-  const bool is_newer = life.ms > 0 && life <= kMarkLifeMax &&
-                        standing.mark.expires_at_wall.unix_s > token.ends_at_wall.unix_s;
+  // Both ends are the endpoint's to know: whatever our wall clock says, they can be compared.
+  const Duration longer = standing.mark.expires_at_wall - token.ends_at_wall;
+  const bool is_newer = longer.ms > 0 && longer <= kMarkLifeMax;
   const bool is_for_this = IsForThis(agent, file_index, standing);
-  // A mark that no clock of now can be right about says nothing.
-  const bool is_known = is_for_this && (is_same || life <= kMarkLifeMax);
+  // A mark that no token's life can be right about says nothing.
+  const bool is_known = is_for_this && (is_same || longer <= kMarkLifeMax);
   agent.files[file_index].expires_at = !is_known ? Instant{}
                                        : is_same ? token.expires_at
-                                                 : ExpiryMark(agent, life);
+                                                 : Latest(token.expires_at + longer, Instant{1});
   return is_for_this && (is_same || is_newer);
 }
 

@@ -230,6 +230,26 @@ TEST_CASE("run: an answer that seems older and lives longer lets the token in fo
   CHECK_FALSE(scene.Logged("event=expired"));
 }
 
+TEST_CASE("run: in 1970, after a restart, an older token doesn't replace the newer one on file") {
+  Scene scene;
+  scene.ConfigureOne();
+  SimServer& server = scene.world->servers[0];
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  scene.Signal(Signal::kRefresh);
+  scene.RunFor(Seconds(10));
+  REQUIRE(scene.TokenNumber() == 2);
+  server.on_request = [](void* context, SimExchange& exchange) {
+    const SimIssued* const first = SimImdsIssueFind(*static_cast<SimImds*>(context), 1);
+    SimTokenSend(exchange, SimImdsAnswerOf(*first, exchange), SimAnswer{});
+  };
+  SimWallSet(*scene.world, {0});
+  scene.KillAndStart();
+  scene.RunFor(Seconds(1));
+  CHECK(scene.TokenNumber() == 2);
+  CHECK(scene.agent->files[0].expires_at == scene.agent->tokens[0].expires_at + Seconds(1));
+}
+
 TEST_CASE("an expires_on that is later than the rest of the answer allows keeps no file too long") {
   Scene scene;
   scene.ConfigureOne();
