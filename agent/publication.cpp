@@ -338,7 +338,11 @@ Instant PublicationExpiry(const Agent& agent, uint32_t file_index) {
   const bool is_left_behind = agent.mode == Mode::kRun && !state.is_current &&
                               TokenStateOf(agent, file_index).slot != kSlotNone;
   const bool is_kept = ConfigOf(agent).files[file_index].on_expiry == ExpiryPolicy::kKeep;
-  if (!is_left_behind || is_kept || state.expires_at.boot_ms == 0) return kInstantNever;
+  // Until it was compared with the token in force, only our wall clock says that it has expired.
+  const bool is_compared = state.is_known || state.failure_count != 0;
+  if (!is_left_behind || is_kept || !is_compared || state.expires_at.boot_ms == 0) {
+    return kInstantNever;
+  }
   return state.expires_at;
 }
 

@@ -230,7 +230,9 @@ TEST_CASE("run: an answer that seems older and lives longer lets the token in fo
   CHECK_FALSE(scene.Logged("event=expired"));
 }
 
-TEST_CASE("run: in 1970, after a restart, an older token doesn't replace the newer one on file") {
+TEST_CASE(
+    "run: in 1970 and 2096, after a restart, an older token doesn't replace the newer one on "
+    "file") {
   Scene scene;
   scene.ConfigureOne();
   SimServer& server = scene.world->servers[0];
@@ -243,11 +245,14 @@ TEST_CASE("run: in 1970, after a restart, an older token doesn't replace the new
     const SimIssued* const first = SimImdsIssueFind(*static_cast<SimImds*>(context), 1);
     SimTokenSend(exchange, SimImdsAnswerOf(*first, exchange), SimAnswer{});
   };
-  SimWallSet(*scene.world, {0});
-  scene.KillAndStart();
-  scene.RunFor(Seconds(1));
-  CHECK(scene.TokenNumber() == 2);
-  CHECK(scene.agent->files[0].expires_at == scene.agent->tokens[0].expires_at + Seconds(1));
+  for (const int64_t wall_s : {0LL, 4'000'000'000LL}) {
+    SimWallSet(*scene.world, {wall_s});
+    scene.KillAndStart();
+    scene.RunFor(Seconds(1));
+    CHECK(scene.TokenNumber() == 2);
+    CHECK(scene.agent->files[0].expires_at == scene.agent->tokens[0].expires_at + Seconds(1));
+  }
+  CHECK_FALSE(scene.Logged("expired"));
 }
 
 TEST_CASE("an expires_on that is later than the rest of the answer allows keeps no file too long") {

@@ -381,6 +381,8 @@ void WatchForget(Watch& watch, const Watch* before) {
     if (before != nullptr) file.newest = before->files[index].newest;
     if (before != nullptr) file.is_wanted = before->files[index].is_wanted;
     if (file.is_wanted) FileLook(watch, file);
+    // Where nothing is on file, another process knows nothing of what was.
+    if (file.is_wanted && file.number == 0) file.newest = 0;
     file.is_own = false;
   }
 }

@@ -457,6 +457,7 @@ void LifeMount(Swarm& swarm, bool is_empty) {
   }
   if (is_empty) {
     SimDirectoryAdd(swarm.world, kTokenDirectory, 0, 0755, true);
+    for (WatchedFile& file : swarm.watch.files) file.newest = 0;  // nothing stands there any more
   } else {
     SimDirectoryReturn(swarm.world, kTokenDirectory);
   }
