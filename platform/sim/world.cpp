@@ -178,7 +178,7 @@ void MachineCopy(Platform& to, const Platform& from) {
   }
 }
 
-// The server doesn't know the connection, and says so.
+// The server doesn't know the connection, and says so at once.
 void ConnectionForget(Platform& world, SimSocket& socket) {
   if (!socket.in_use || socket.is_pipe || socket.is_datagram) return;
   if (socket.state != SimSocketState::kConnected) return;
@@ -189,7 +189,7 @@ void ConnectionForget(Platform& world, SimSocket& socket) {
   socket.segment_count = 1;
   socket.segments[0] = SimSegment{};
   socket.segments[0].kind = SimSegmentKind::kReset;
-  socket.segments[0].at = world.now + world.servers[socket.server_index].latency;
+  socket.segments[0].at = world.now;
 }
 
 }  // namespace

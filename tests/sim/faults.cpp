@@ -278,6 +278,11 @@ void StatusAnswer(Swarm& swarm, SimExchange& exchange, Id id) {
   SimAnswerSend(exchange, answer);
 }
 
+bool IsWallRight(const Platform& world) {
+  const int64_t error_s = SimWall(world).unix_s - SimTrueTime(world).unix_s;
+  return error_s > -30 && error_s < 30;
+}
+
 // Fields that contradict each other. One of those that bound the life is right, each time.
 void DisagreeingAnswer(Swarm& swarm, SimExchange& exchange) {
   SimToken token = SimImdsAnswerOf(SimImdsIssue(swarm.imds, exchange), exchange);
@@ -293,7 +298,12 @@ void DisagreeingAnswer(Swarm& swarm, SimExchange& exchange) {
       token.expires_on = SimExpiry::kNumber;
       break;
     case 2: token.expires_in_s += DrawBelow(swarm.answer_draws, 100'000); break;
-    case 3: token.expires_on_unix_s += DrawBelow(swarm.answer_draws, 100'000); break;
+    case 3:
+      // With a wrong clock of its own, too, the agent has nobody to believe.
+      if (IsWallRight(swarm.world)) {
+        token.expires_on_unix_s += DrawBelow(swarm.answer_draws, 100'000);
+      }
+      break;
     case 4: answer.has_date = false; break;
     case 5:
       answer.has_date = false;
@@ -488,7 +498,9 @@ void MeetingsSee(Swarm& swarm, Verb verb) {
   }
   if ((kNamingVerbs & Bit(verb)) != 0) {
     const SimDirectory* directory = TokenDirectory(swarm);
-    if (directory != nullptr && directory->read_only) FaultFired(swarm, Id::kReadOnly);
+    if (directory == nullptr || !directory->read_only) return;
+    FaultFired(swarm, Id::kReadOnly);
+    if (verb == Verb::kFileRemove) swarm.watch.may_have_leftovers = true;
   }
 }
 

@@ -62,6 +62,14 @@ void FileLook(Watch& watch, WatchedFile& file) {
   file.expires_at = watch.world->now + (issue->expires_at_wall - SimTrueTime(*watch.world));
 }
 
+// Whether a file's token and its newest were issued in one second: nobody can tell which is newer.
+bool IsTie(const Watch& watch, const WatchedFile& file) {
+  const SimIssued* here = SimImdsIssueFind(*watch.imds, file.number);
+  const SimIssued* newest = SimImdsIssueFind(*watch.imds, file.newest);
+  return here != nullptr && newest != nullptr &&
+         here->issued_at_wall.unix_s == newest->issued_at_wall.unix_s;
+}
+
 void FilesLook(Watch& watch) {
   for (uint32_t index = 0; index < watch.file_count; ++index) {
     WatchedFile& file = watch.files[index];
@@ -70,7 +78,7 @@ void FilesLook(Watch& watch) {
     FileLook(watch, file);
     if (file.number == before) continue;
     file.is_own = true;
-    if (file.number != 0 && file.number < file.newest) {
+    if (file.number != 0 && file.number < file.newest && !IsTie(watch, file)) {
       InvariantBroken("I3: an older token than before");
     }
     if (file.number > file.newest) file.newest = file.number;
@@ -374,6 +382,8 @@ void WatchForget(Watch& watch, const Watch* before) {
   VerbsCount(watch);
   for (uint32_t index = 0; index < watch.token_count; ++index) {
     TokenForget(watch.tokens[index]);
+    // Signals that had come, and were not yet heard, come again.
+    if (before != nullptr) watch.tokens[index].excuse_count = before->tokens[index].excuse_count;
   }
   for (uint32_t index = 0; index < watch.file_count; ++index) {
     WatchedFile& file = watch.files[index];

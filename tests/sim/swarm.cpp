@@ -215,6 +215,7 @@ void SnapshotTake(Swarm& swarm) {
   AgentCopy(swarm.agent_snapshot, swarm.agent);
   swarm.watch_snapshot = swarm.watch;
   swarm.snapshot_config = swarm.config;
+  swarm.snapshot_is_asked_to_stop = swarm.is_asked_to_stop;
 }
 
 void SnapshotRestore(Swarm& swarm, Prng& draws) {
@@ -223,7 +224,7 @@ void SnapshotRestore(Swarm& swarm, Prng& draws) {
   AgentCopy(swarm.agent, swarm.agent_snapshot);
   swarm.config = swarm.snapshot_config;
   swarm.is_alive = true;
-  swarm.is_asked_to_stop = false;
+  swarm.is_asked_to_stop = swarm.snapshot_is_asked_to_stop;
   swarm.is_forcing_needed = true;
   swarm.hook_start_count = swarm.hook->start_count;
   WatchForget(swarm.watch, &swarm.watch_snapshot);

@@ -84,6 +84,7 @@ struct Swarm {
   bool has_snapshot = false;
   uint32_t config = 0;            // the variant that stands in the file
   uint32_t snapshot_config = 0;
+  bool snapshot_is_asked_to_stop = false;
   uint32_t hook_start_count = 0;
   uint32_t kill_countdown = 0;    // verbs until the process is killed; 0: never
   uint32_t signal_countdown = 0;  // verbs until a signal comes; 0: never
