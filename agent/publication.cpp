@@ -1,5 +1,7 @@
 #include "agent/publication.h"
 
+#include <cerrno>
+
 #include "agent/base/check.h"
 #include "agent/notification.h"
 #include "agent/refresh/backoff.h"
@@ -84,7 +86,8 @@ uint32_t StandingRead(Agent& agent, Platform& platform, uint32_t file_index, Sta
   const Span memory = RingSpan(agent.ring, slot);
   const Status read = FileReadBack(platform, TargetOf(agent, file_index), memory, standing);
   RingTouch(agent.ring, slot, static_cast<uint32_t>(standing->size));
-  if (!read.ok()) *standing = Standing{};  // the publication will find and tell what is wrong
+  if (!read.ok()) *standing = Standing{};
+  standing->failure = read;
   return slot;
 }
 
@@ -155,12 +158,13 @@ bool SecretMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
 }
 
 // Whether what stands there may stay: it holds this very token, or one that an agent before us got
-// for the same purpose and that lives longer.
-bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index) {
+// for the same purpose and that lives longer. `failure`: why that can't be told.
+bool StandingMayStay(Agent& agent, Platform& platform, uint32_t file_index, Status* failure) {
   if (TokenOf(agent, file_index).is_secret) return SecretMayStay(agent, platform, file_index);
   const TokenState& token = TokenStateOf(agent, file_index);
   Standing standing;
   const uint32_t slot = StandingRead(agent, platform, file_index, &standing);
+  *failure = standing.failure;
   const std::string_view text(RingSpan(agent.ring, slot).data, standing.size);
   const bool is_same = HoldsToken(text, RingToken(agent.ring, token.slot));
   RingRetire(agent.ring, slot);
@@ -219,9 +223,15 @@ void Succeeded(Agent& agent, Platform& platform, uint32_t file_index, bool is_wr
 void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
   const FileConfig& file = ConfigOf(agent).files[file_index];
   const TokenState& token = agent.tokens[file.token_index];
-  if (!agent.files[file_index].is_known && StandingMayStay(agent, platform, file_index)) {
-    Succeeded(agent, platform, file_index, false);
-    return;
+  if (!agent.files[file_index].is_known) {
+    Status failure;
+    if (StandingMayStay(agent, platform, file_index, &failure)) {
+      return Succeeded(agent, platform, file_index, false);
+    }
+    // What can't be read now may be newer. What can't be read at all is found by the publication.
+    if (failure.detail == EMFILE || failure.detail == ENFILE) {
+      return Failed(agent, platform, file_index, failure);
+    }
   }
   Content content{&file, FieldsOf(agent, file.token_index)};
   const TokenConfig& config = ConfigOf(agent).tokens[file.token_index];

@@ -91,6 +91,7 @@ struct Standing {
   size_t size = 0;  // of the content read; 0: nothing that bears a mark
   FileMark mark;
   bool is_as_configured = false;  // its mode and owner are the target's
+  Status failure;  // why none of this is known
 };
 
 // Reads what stands in the target's place into `memory`. What bears no mark, isn't a regular file

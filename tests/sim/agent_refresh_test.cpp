@@ -253,6 +253,12 @@ TEST_CASE(
     CHECK(scene.agent->files[0].expires_at == scene.agent->tokens[0].expires_at + Seconds(1));
   }
   CHECK_FALSE(scene.Logged("expired"));
+  // Nor where there is no descriptor to read what stands there.
+  scene.KillAndStart();
+  SimFail(*scene.world, Verb::kFileOpenAt, EMFILE, 0, 1);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.Logged("event=publish_failed"));
+  CHECK(scene.TokenNumber() == 2);
 }
 
 TEST_CASE("an expires_on that is later than the rest of the answer allows keeps no file too long") {

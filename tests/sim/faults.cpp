@@ -513,6 +513,10 @@ int32_t VerbFaultTake(Swarm& swarm, Verb verb) {
     }
     --fault.count;
     FaultFired(swarm, fault.kind);
+    // A file that can't be read is as good as none, unless only descriptors are missing.
+    const bool is_reading =
+        verb == Verb::kFileOpenAt || verb == Verb::kFileRead || verb == Verb::kDirectoryOpen;
+    if (is_reading && fault.kind != Id::kDescriptors) WatchUnread(swarm.watch);
     if (verb == Verb::kFileRemove) swarm.watch.may_have_leftovers = true;
     return fault.error;
   }

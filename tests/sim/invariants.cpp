@@ -397,6 +397,12 @@ void WatchForget(Watch& watch, const Watch* before) {
   }
 }
 
+void WatchUnread(Watch& watch) {
+  for (uint32_t index = 0; index < watch.file_count; ++index) {
+    if (!watch.files[index].is_own) watch.files[index].newest = 0;
+  }
+}
+
 void WatchText(std::string_view text) {
   // Sixteen of a token's letters in a row: no word is like that.
   uint32_t count = 0;

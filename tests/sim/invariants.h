@@ -106,6 +106,9 @@ void WatchExcuse(Watch& watch);
 // has been put back; else null.
 void WatchForget(Watch& watch, const Watch* before);
 
+// Another process can't read the files that stand there: it can't know that they are newer.
+void WatchUnread(Watch& watch);
+
 // I5: a line, or another text that the agent wrote or gave away.
 void WatchText(std::string_view text);
 
