@@ -44,9 +44,9 @@ void FileLook(Watch& watch, WatchedFile& file) {
   const std::string_view digits = SimTextPart(token, 4, SimTextFind(token, ".", 4) - 4);
   if (!ParseUnsigned(digits, UINT32_MAX, &number)) InvariantBroken("I1: a token without number");
   const SimIssued* issue = SimImdsIssueFind(*watch.imds, number);
-  if (issue == nullptr && number != 0 && number == file.newest) {
+  if (issue == nullptr && number != 0 && number == file.judged) {
     // Judged when it came, and of a file that the configuration had forgotten since.
-    file.number = file.newest;
+    file.number = file.judged;
     file.expires_at = Instant{};
     return;
   }
@@ -58,7 +58,7 @@ void FileLook(Watch& watch, WatchedFile& file) {
   const std::string_view whole =
       SimImdsToken(issue->number, asked.resource, issue->token_size, expected);
   if (!SimTextEqual(whole, token)) InvariantBroken("I1: a token that is torn");
-  file.number = issue->number;
+  file.number = file.judged = issue->number;
   file.expires_at = watch.world->now + (issue->expires_at_wall - SimTrueTime(*watch.world));
 }
 
@@ -389,6 +389,7 @@ void WatchForget(Watch& watch, const Watch* before) {
     WatchedFile& file = watch.files[index];
     file.serial = UINT64_MAX;
     if (before != nullptr) file.newest = before->files[index].newest;
+    if (before != nullptr) file.judged = before->files[index].judged;
     if (before != nullptr) file.is_wanted = before->files[index].is_wanted;
     if (file.is_wanted) FileLook(watch, file);
     // Where nothing is on file, another process knows nothing of what was.

@@ -59,7 +59,8 @@ struct WatchedFile {
   bool is_wanted = false;  // by the configuration in force
   uint64_t serial = 0;  // SimFile's; 0: there is no file
   uint32_t number = 0;  // of the token that it holds
-  uint32_t newest = 0;  // that it ever held
+  uint32_t judged = 0;  // the last one that it was seen to hold
+  uint32_t newest = 0;  // that it held, as far as the agent can know
   Instant expires_at;  // of its token, truly
   bool is_own = false;  // this process published it: so it knows when that expires
 };
