@@ -28,6 +28,13 @@ bool IsName(std::string_view text, const char* name) {
 bool EqualFromEnd(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   size_t rest = a.size();
+  for (; rest >= sizeof(uint64_t); rest -= sizeof(uint64_t)) {
+    uint64_t of_a = 0;
+    uint64_t of_b = 0;
+    memcpy(&of_a, a.data() + rest - sizeof(of_a), sizeof(of_a));
+    memcpy(&of_b, b.data() + rest - sizeof(of_b), sizeof(of_b));
+    if (of_a != of_b) return false;
+  }
   while (rest != 0 && a[rest - 1] == b[rest - 1]) --rest;
   return rest == 0;
 }
