@@ -35,9 +35,21 @@ inline constexpr Duration kDnsTtlMax = Seconds(300);  // an endpoint that moved 
 static_assert(kDnsAddressCountMax == 2 * kDnsFamilyCountMax, "room for both families");
 
 // ---- what a configuration may hold ----------------------------------------------------------
-inline constexpr size_t kTokenCountMax = 64;  // identities times resources on one machine
-inline constexpr size_t kFileCountMax = 128;  // two forms of each token
-inline constexpr size_t kConfigSizeMax = 64 * 1024;  // 128 file sections of 500 bytes
+// These three can be set when it is built (cmake -DMIAGENT_TOKENS_MAX=1024); messages show them.
+#ifndef MIAGENT_TOKENS_MAX
+#define MIAGENT_TOKENS_MAX 64  // identities times resources on one machine
+#endif
+#ifndef MIAGENT_FILES_MAX
+#define MIAGENT_FILES_MAX 128  // two forms of each token
+#endif
+#ifndef MIAGENT_CONFIG_KIB_MAX
+#define MIAGENT_CONFIG_KIB_MAX 64  // 128 file sections of 500 bytes
+#endif
+#define MIAGENT_TEXT_OF(value) #value
+#define MIAGENT_TEXT(setting) MIAGENT_TEXT_OF(setting)
+inline constexpr size_t kTokenCountMax = MIAGENT_TOKENS_MAX;
+inline constexpr size_t kFileCountMax = MIAGENT_FILES_MAX;
+inline constexpr size_t kConfigSizeMax = MIAGENT_CONFIG_KIB_MAX * size_t{1024};
 inline constexpr size_t kConfigLineSizeMax = 1024;  // a path and a resource id fit, NUL included
 inline constexpr size_t kNameSizeMax = 64;  // a token's name
 inline constexpr size_t kPathSizeMax = 512;  // NUL included

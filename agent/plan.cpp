@@ -16,6 +16,8 @@ constexpr const char* kArcAgentPath = "/opt/azcmagent/bin/himds";
 constexpr const char* kUsersPath = "/etc/passwd";
 constexpr const char* kGroupsPath = "/etc/group";
 constexpr size_t kAccountBlockSize = 512;
+constexpr char kConfigTooLarge[] = "is larger than " MIAGENT_TEXT(
+    MIAGENT_CONFIG_KIB_MAX) " KiB (kConfigSizeMax; -DMIAGENT_CONFIG_KIB_MAX=...)";
 
 // Where problems of a configuration are told, and how they name their place.
 struct ProblemTarget {
@@ -170,7 +172,7 @@ Status Load(Agent& agent, Platform& platform, Config* config, FileTable* files) 
       return read;
     }
     if (size == sizeof(agent.config_text)) {
-      ProblemTell(&target, 0, "is larger than 64 KiB (kConfigSizeMax in agent/limits.h)");
+      ProblemTell(&target, 0, kConfigTooLarge);
       return {Fault::kConfig, 0};
     }
     TRY(ConfigParse({agent.config_text, size}, agent.environment, report, config));

@@ -191,12 +191,11 @@ std::string_view Keep(Reading& reading, std::string_view text) {
   if (!reading.is_arena_told) {
     reading.is_arena_told = true;
     Problem(reading, reading.line_number, nullptr,
-            "the values up to here take more than 64 KiB, the limit of this build "
-            "(kConfigSizeMax, agent/limits.h)");
+            "the values up to here take more than " MIAGENT_TEXT(MIAGENT_CONFIG_KIB_MAX)
+            " KiB, the limit of this build (kConfigSizeMax; -DMIAGENT_CONFIG_KIB_MAX=...)");
   }
   return {};
 }
-static_assert(kConfigSizeMax == 64 * 1024, "as the messages say");
 
 Status ConfigParse(std::string_view text, const SourceEnvironment& environment,
                    const ConfigReport& report, Config* config) {
@@ -206,8 +205,8 @@ Status ConfigParse(std::string_view text, const SourceEnvironment& environment,
   reading.text = StartsWith(text, kByteOrderMark) ? SliceFrom(text, kByteOrderMark.size()) : text;
   if (text.size() > kConfigSizeMax) {
     Problem(reading, 0, nullptr,
-            "the file is larger than 64 KiB, the limit of this build "
-            "(kConfigSizeMax, agent/limits.h)");
+            "the file is larger than " MIAGENT_TEXT(MIAGENT_CONFIG_KIB_MAX)
+            " KiB, the limit of this build (kConfigSizeMax; -DMIAGENT_CONFIG_KIB_MAX=...)");
     return {reading.fault};
   }
   // Its result is the first line with an error; every one has been told by LineJudge.

@@ -59,7 +59,8 @@ void TokenBegin(Reading& reading, const char* subject, std::string_view name) {
   Config& config = *reading.config;
   if (config.token_count == kTokenCountMax) {
     return WrongOnce(reading, &reading.is_token_limit_told, subject,
-                     "more than 64 tokens, the limit of this build (kTokenCountMax)");
+                     "more than " MIAGENT_TEXT(MIAGENT_TOKENS_MAX)
+                     " tokens, the limit of this build (kTokenCountMax; -DMIAGENT_TOKENS_MAX=...)");
   }
   const char* const problem = TokenNameCheck(name);
   if (problem != nullptr) {
@@ -74,7 +75,6 @@ void TokenBegin(Reading& reading, const char* subject, std::string_view name) {
   reading.section = SectionKind::kToken;
   reading.is_source_chosen = false;
 }
-static_assert(kTokenCountMax == 64, "as the message says");
 
 void SecretBegin(Reading& reading, std::string_view name) {
   if (TlsEngineName().empty()) {
@@ -103,7 +103,8 @@ void FileBegin(Reading& reading, std::string_view path) {
   Config& config = *reading.config;
   if (config.file_count == kFileCountMax) {
     return WrongOnce(reading, &reading.is_file_limit_told, "[file]",
-                     "more than 128 files, the limit of this build (kFileCountMax)");
+                     "more than " MIAGENT_TEXT(MIAGENT_FILES_MAX)
+                     " files, the limit of this build (kFileCountMax; -DMIAGENT_FILES_MAX=...)");
   }
   FileConfig& file = config.files[config.file_count];
   file = FileConfig{};
@@ -118,7 +119,6 @@ void FileBegin(Reading& reading, std::string_view path) {
   ++config.file_count;
   reading.section = SectionKind::kFile;
 }
-static_assert(kFileCountMax == 128, "as the message says");
 
 // A problem of the environment: told once, though every token may meet it.
 void WrongEnvironment(Reading& reading, uint32_t line, const char* subject, const char* sentence,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,22 @@ def build(product: Path) -> Path:
     return product / "bench"
 
 
+def build_large(product: Path) -> Path:
+    """The product again, as the same machine's, with room for 1,024 tokens; its folder."""
+    cache = (product / "CMakeCache.txt").read_text(encoding="utf-8")
+    kept = re.findall(r"^((?:CMAKE_TOOLCHAIN_FILE|MIAGENT_TLS):\w+=.+)$", cache, re.MULTILINE)
+    folder = product / "bench" / "large"
+    for command in (["-S", str(ROOT), "-B", str(folder), "-G", "Ninja",
+                     *(f"-D{each}" for each in kept), "-DMIAGENT_TOKENS_MAX=1024",
+                     "-DMIAGENT_FILES_MAX=2048", "-DMIAGENT_CONFIG_KIB_MAX=1024"],
+                    ["--build", str(folder), "--target", "miagent_stripped"]):
+        done = subprocess.run(["cmake", *command], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"bench.py: the build with larger limits failed:\n{done.stdout[-3000:]}")
+    return folder
+
+
 def write(results: phases.Results, folder: Path, readme: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = report.document(results)
@@ -87,6 +104,8 @@ def main() -> int:
     skipped = {peer.label: f"not asked for (WITH={peer.key})" for peer in peers.PEERS
                if not options.only and peer not in wanted}
     bench = build(product)
+    has_large = any(phases.is_large(*each) for each in plan.scale)
+    large = build_large(product) if has_large else product
     reasons = install.prepare(wanted, bench, not options.no_install)
     for peer in wanted:
         if peer.key in reasons:
@@ -101,7 +120,7 @@ def main() -> int:
         print(f"bench.py: not run: {status.reason}", file=sys.stderr)
         return EXIT_SKIPPED
     with tempfile.TemporaryDirectory(prefix="miagent-bench-", dir=MEMORY) as folder:
-        places = phases.Places(product, bench, install.clients_folder(bench), Path(folder))
+        places = phases.Places(product, large, bench, install.clients_folder(bench), Path(folder))
         results = phases.run([peer for peer in wanted if peer.key not in reasons], plan, places,
                              skipped)
     results.minutes = (time.monotonic() - began) / 60

@@ -27,6 +27,7 @@ COUNT_MAX = 1_000_000
 WAKE_COUNT = 20
 WAKE_INTERVAL_S = 0.05
 FLAT_OUT = 64
+TOKENS_MAX, FILES_MAX = 64, 128  # as in agent/limits.h
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Plan:
 
 
 FULL = Plan("full", 150, 5, 5, 10, 61.0, 157, 64, True,
-            ((1, 1), (1, 4), (8, 1), (8, 4), (64, 1), (64, 2)), 30, 3, 15.0, 3)
+            ((1, 1), (1, 2), (1, 4), (8, 1), (8, 4), (64, 1), (64, 2), (64, 4), (1024, 1),
+             (1024, 2)), 30, 3, 15.0, 3)
 QUICK = Plan("quick", 15, 5, 2, 4, 8.0, 6, 64, False, ((1, 1), (64, 1)), 5, 2, 2.0, 1,
              has_scale_tools=False)
 SMOKE = Plan("smoke", 2, 1, 1, 1, 0.5, 1, 2, False, ((2, 2),), 1, 1, 0.1, 1, has_tools=False,
@@ -62,6 +64,7 @@ SMOKE = Plan("smoke", 2, 1, 1, 1, 0.5, 1, 2, False, ((2, 2),), 1, 1, 0.1, 1, has
 @dataclass(frozen=True)
 class Places:
     product: Path
+    large: Path  # the product again, with room for 1,024 tokens; where the plan has so many
     bench: Path
     clients: Path
     work: Path  # on tmpfs
@@ -331,8 +334,11 @@ class Session:
         folder = self.places.work / name
         folder.mkdir(mode=0o700, exist_ok=True)
         conf, paths = write_conf(folder, tokens, files)
-        return Daemon([str(self.places.product / "miagent"), "run", "-c", str(conf)], paths,
-                      self.environment({}), tool)
+        return Daemon([str(self.product_for(tokens, files) / "miagent"), "run", "-c", str(conf)],
+                      paths, self.environment({}), tool)
+
+    def product_for(self, tokens: int, files: int) -> Path:
+        return self.places.large if is_large(tokens, files) else self.places.product
 
     def daemon_counts(self) -> None:
         """System calls and instructions of a refresh, in sessions of their own."""
@@ -390,7 +396,8 @@ class Session:
         folder = self.places.work / f"scale-{row.tokens}-{row.files}"
         folder.mkdir(mode=0o700)
         conf, paths = write_conf(folder, row.tokens, row.files)
-        once = Target([str(self.places.product / "miagent"), "once", "-c", str(conf)],
+        product = self.product_for(row.tokens, row.files)
+        once = Target([str(product / "miagent"), "once", "-c", str(conf)],
                       folder / "output", folder / "none", self.environment({}), False, False)
         for _ in range(self.plan.scale_samples):
             for path in paths:
@@ -474,6 +481,11 @@ def write_conf(folder: Path, tokens: int, files: int,
 def calm(peer: Peer, target: Target) -> Target:
     """As callgrind can bear it."""
     return replace(target, environment={**target.environment, **peer.callgrind_environment})
+
+
+def is_large(tokens: int, files: int) -> bool:
+    """Beyond the limits that the product is built with."""
+    return tokens > TOKENS_MAX or tokens * files > FILES_MAX
 
 
 def snapshots(running: Mapping[str, Daemon]) -> Dict[str, Snapshot]:
