@@ -417,14 +417,18 @@ class OnRefresh(ExecTest):
         self.assertEqual(len(agent.events("child_ended")), 2)
 
     def test_a_restart_ends_where_the_end_is_asked_for(self) -> None:
-        agent = self.start_exec(self.refreshed(on_refresh="restart"), "sh", "-c",
-                                "trap : TERM; while :; do sleep 0.1; done")
+        config = self.refreshed(on_refresh="restart")
+        # By then the program survives the signal that a restart begins with.
+        self.emulator.add_steps(f"when {self.host()} delay 3s")
+        agent = self.start_exec(config, "sh", "-c",
+                                f"trap : TERM; echo up $$ >{self.notes}; "
+                                "while :; do sleep 0.1; done")
+        pid = self.wait_up()
         agent.wait_event("published")
         agent.send(signal.SIGTERM)
-        pid = int(agent.events("child_started")[0].rpartition("pid=")[2])
         time.sleep(0.3)
-        if agent.is_alive():
-            os.kill(pid, signal.SIGKILL)
+        self.assertTrue(agent.is_alive())
+        os.kill(pid, signal.SIGKILL)
         self.assertIn(agent.wait(), (137, 143))
         self.assertEqual(agent.events("child_restarted"), [])
 
