@@ -30,4 +30,11 @@ std::string_view ChoiceAt(std::string_view choices, uint32_t index) {
   return Slice(choices, begin, Find(choices, '|', begin) - begin);
 }
 
+std::string_view ChoiceTake(std::string_view* choices) {
+  const std::string_view word = ChoiceAt(*choices, 0);
+  const bool is_last = word.size() == choices->size();
+  *choices = SliceFrom(*choices, is_last ? word.size() : word.size() + 1);
+  return word;
+}
+
 }  // namespace miagent

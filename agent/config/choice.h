@@ -15,4 +15,7 @@ namespace miagent {
 // The word at a position, which CHECKs that there is one.
 std::string_view ChoiceAt(std::string_view choices, uint32_t index);
 
+// The first word, which it takes from the choices, with the `|` behind it.
+std::string_view ChoiceTake(std::string_view* choices);
+
 }  // namespace miagent

@@ -88,15 +88,12 @@ void NumberEnd(StatusWriter& writer, int64_t number) {
 void States(StatusWriter& writer, const Metric& metric, std::string_view name,
             std::string_view value, std::string_view choices, uint32_t state) {
   const std::string_view label = metric.is_file ? "file" : "token";
-  uint32_t index = 0;
-  for (size_t begin = 0; begin < choices.size(); ++index) {
-    const std::string_view choice = ChoiceAt(choices, index);
+  for (uint32_t index = 0; !choices.empty(); ++index) {
     SampleBegin(writer, name, label, value);
     Put(writer, ",state=\"");
-    Put(writer, choice);
+    Put(writer, ChoiceTake(&choices));
     Put(writer, "\"");
     NumberEnd(writer, index == state ? 1 : 0);
-    begin += choice.size() + 1;
   }
 }
 
@@ -136,11 +133,11 @@ Status MetricsWrite(const StatusReport& report, StatusWriter& writer) {
   PutDecimal(writer, report.agent.started_at_wall.unix_s);
   Put(writer, "\n");
   std::string_view name;
-  uint32_t text_index = 0;
+  std::string_view texts = kTexts;
   for (const Metric& metric : kMetrics) {
     if (metric.result != Result::kFailure) {
-      name = ChoiceAt(kTexts, text_index++);
-      Family(writer, name, ChoiceAt(kTexts, text_index++));
+      name = ChoiceTake(&texts);
+      Family(writer, name, ChoiceTake(&texts));
     }
     const uint32_t row_count = metric.is_file ? report.file_count : report.token_count;
     for (uint32_t index = 0; index < row_count; ++index) {

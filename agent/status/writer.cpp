@@ -1,5 +1,8 @@
 // Text on its way out through a small buffer.
 
+#include <cstring>
+
+#include "agent/base/bytes.h"
 #include "agent/base/check.h"
 #include "agent/status/status.h"
 
@@ -36,9 +39,13 @@ Status StatusFlush(StatusWriter& writer) {
 }
 
 void Put(StatusWriter& writer, std::string_view text) {
-  for (const char c : text) {
+  while (!text.empty()) {
     if (writer.size == sizeof(writer.bytes)) static_cast<void>(StatusFlush(writer));
-    writer.bytes[writer.size++] = c;
+    const size_t room = sizeof(writer.bytes) - writer.size;
+    const size_t size = text.size() < room ? text.size() : room;
+    memcpy(writer.bytes + writer.size, text.data(), size);
+    writer.size += static_cast<uint32_t>(size);
+    text = SliceFrom(text, size);
   }
 }
 
@@ -51,12 +58,18 @@ void PutDecimal(StatusWriter& writer, int64_t value) {
 }
 
 void PutEscaped(StatusWriter& writer, std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
+  size_t begin = 0;  // of what can go out as it is
+  for (size_t at = SkipPlain(text, 0); at < text.size(); at = SkipPlain(text, at)) {
     const size_t size = CharacterSize(text, at);
-    if (text[at] == '"' || text[at] == '\\') Put(writer, "\\");
-    Put(writer, size == 0 ? "?" : Slice(text, at, size));
+    const bool is_quoted = text[at] == '"' || text[at] == '\\';
+    if (is_quoted || size == 0) {
+      Put(writer, Slice(text, begin, at - begin));
+      Put(writer, is_quoted ? "\\" : "?");
+      begin = is_quoted ? at : at + 1;
+    }
     at += size == 0 ? 1 : size;
   }
+  Put(writer, SliceFrom(text, begin));
 }
 
 }  // namespace miagent

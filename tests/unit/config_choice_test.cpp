@@ -17,6 +17,12 @@ TEST_CASE("a word is found where it is one of the choices") {
   }
   CHECK(ChoiceAt(kChoices, 0) == "raw");
   CHECK(ChoiceAt(kChoices, 3) == "env");
+  std::string_view rest = kChoices;
+  for (uint32_t expected = 0; expected < 4; ++expected) {
+    REQUIRE(!rest.empty());
+    CHECK(ChoiceTake(&rest) == ChoiceAt(kChoices, expected));
+  }
+  CHECK(rest.empty());
 }
 
 TEST_CASE("nothing else is found") {
