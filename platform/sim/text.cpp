@@ -18,12 +18,11 @@ std::string_view SimTextPart(std::string_view text, size_t offset, size_t size) 
 }
 
 size_t SimTextFind(std::string_view text, std::string_view wanted, size_t from) {
-  if (wanted.empty()) return from < text.size() ? from : text.size();
-  for (size_t index = from; index + wanted.size() <= text.size(); ++index) {
-    if (text[index] != wanted[0]) continue;
-    if (memcmp(text.data() + index, wanted.data(), wanted.size()) == 0) return index;
-  }
-  return text.size();
+  if (from >= text.size()) return text.size();
+  const void* const found =
+      memmem(text.data() + from, text.size() - from, wanted.data(), wanted.size());
+  return found == nullptr ? text.size()
+                          : static_cast<size_t>(static_cast<const char*>(found) - text.data());
 }
 
 bool SimTextEqual(std::string_view a, std::string_view b) {
