@@ -106,8 +106,8 @@ cross-test: setup-cross setup-cross-test cross-product ## run those in qemu: sim
 	@$(PYTHON) tests/cross/run.py $(CROSS) $(TARGET)
 	@$(PYTHON) tests/cross/gcc.py $(BUILD)/gcc $(CROSS) $(TARGET)
 
-cross-check: setup-cross ## build and pack those twice, in two folders: are they the same bytes?
-	@$(PYTHON) tests/cross/same_bytes.py $(TARGET)
+cross-check: dist ## build and pack those once more, in another folder: are they the same bytes?
+	@$(PYTHON) tests/cross/same_bytes.py $(BUILD) $(TARGET)
 
 # Machines are emulated for two of them.
 image image-test: TARGET := x86_64 aarch64

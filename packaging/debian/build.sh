@@ -16,7 +16,7 @@ mkdir -p "$output"
 output=$(cd "$output" && pwd)
 version=$(sed -nE '1s/.*\((.+)-[^-]+\).*/\1/p' "$root/packaging/debian/changelog")
 tree=$output/miagent-$version
-: "${SOURCE_DATE_EPOCH:=$(git -C "$root" log -1 --format=%ct)}"
+: "${SOURCE_DATE_EPOCH:=$(git --git-dir="$root/.git" log -1 --format=%ct)}"
 export SOURCE_DATE_EPOCH
 
 # Pack FOLDER NAME TREE: the files in FOLDER that $output/list has, as one of the source package's
@@ -30,7 +30,7 @@ Pack() {
 }
 
 rm -rf "$tree" "$output"/miagent_"$version"*
-(cd "$root" && git ls-files -z) >"$output/list"
+(cd "$root" && git --git-dir=.git ls-files -z) >"$output/list"
 Pack "$root" orig "$tree"
 for part in inih jsmn llhttp mbedtls; do
   folder=$("$root/toolchains/fetch.sh" "$part")

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Builds and packs everything twice, in two folders, and compares: same_bytes.py PROCESSOR…
+"""Builds and packs once more, in another folder, and compares: same_bytes.py BUILD PROCESSOR…
 
-The second time differs in all that must not matter: the folder's name and depth, the time (a build
-of code that asks for it fails: -Werror=date-time) and the files' dates, where the third-party parts
+BUILD is where `make dist` has built and packed this checkout. The other folder differs in all that
+must not matter: its name and depth, the time (a build of code that asks for it fails:
+-Werror=date-time) and the files' dates, whether there is a repository, where the third-party parts
 lie, the time zone, the locale, the umask, the number of jobs. No compiler cache is used.
 """
 
@@ -17,47 +18,50 @@ import tempfile
 from pathlib import Path
 from typing import Dict, List
 
-from builds import ROOT
+from builds import ROOT, builds
 
 SKIPPED = ("build", ".git", "__pycache__", "node_modules")
 CACHE = Path(os.environ.get("MIAGENT_CACHE") or
              Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "miagent")
-EPOCH = "1795000000"
 
 
-def copy(target: Path) -> Path:
-    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*SKIPPED))
-    return target
+def made(folder: Path, processors: List[str]) -> Dict[str, str]:
+    """The SHA-256 of each program and each package in a build folder."""
+    paths = [path for each in builds(folder / "cross", processors)
+             for path in (each.program, each.simulator)]
+    paths += (folder / "dist").iterdir()
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in paths}
 
 
-def build(root: Path, processors: List[str], environment: Dict[str, str], umask: int,
-          jobs: int) -> Dict[str, str]:
-    """Builds in `root`, and gives the SHA-256 of each program and each package."""
+def build(root: Path, processors: List[str], environment: Dict[str, str]) -> None:
+    """`make dist` in `root`."""
     kept = {name: value for name, value in os.environ.items()
             if "CCACHE" not in name and not name.startswith(("CMAKE_", "MAKE", "MFLAGS"))}
-    done = subprocess.run(["make", "dist", f"TARGET={' '.join(processors)}", f"JOBS={jobs}"],
-                          cwd=root, env={**kept, "SOURCE_DATE_EPOCH": EPOCH, **environment},
+    done = subprocess.run(["make", "dist", f"TARGET={' '.join(processors)}",
+                           f"JOBS={(os.cpu_count() or 1) + 1}"],
+                          cwd=root, env={**kept, **environment},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                          preexec_fn=lambda: os.umask(umask) and None)
+                          preexec_fn=lambda: os.umask(0o077) and None)
     if done.returncode != 0:
         sys.exit(f"the build in {root} failed\n{done.stdout}")
-    made = [*root.glob("build/cross/*/miagent"), *root.glob("build/cross/*/miagent-sim"),
-            *root.glob("build/dist/*")]
-    return {path.relative_to(root / "build").as_posix():
-            hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(made)}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="miagent-") as folder:
-        first = build(copy(Path(folder) / "a"), sys.argv[1:], {}, 0o022, 2)
-        deep = copy(Path(folder) / "another" / "name" / "for-the-same")
+    folder, processors = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    first = made(folder, processors)
+    date = (builds(folder / "cross", processors)[0].folder / "build-time").read_text("utf-8")
+    with tempfile.TemporaryDirectory(prefix="miagent-") as place:
+        deep = Path(place) / "another" / "name" / "for-the-same"
+        shutil.copytree(ROOT, deep, ignore=shutil.ignore_patterns(*SKIPPED))
         for path in deep.rglob("*"):
             os.utime(path, (1_000_000_000, 1_000_000_000))
-        cache = Path(folder) / "parts"
+        cache = Path(place) / "parts"
         shutil.copytree(CACHE, cache, ignore=shutil.ignore_patterns("work.*", "apt"))
-        second = build(deep, sys.argv[1:], {
-            "MIAGENT_CACHE": str(cache), "TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8",
-            "TMPDIR": "/var/tmp"}, 0o077, 1)
+        build(deep, processors, {
+            "SOURCE_DATE_EPOCH": date.strip(), "MIAGENT_CACHE": str(cache),
+            "TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8", "TMPDIR": "/var/tmp"})
+        second = made(deep / "build", processors)
     for name in sorted({*first, *second}):
         same = first.get(name) == second.get(name)
         print(f"{first.get(name, '-'):64}  {name}" + ("" if same else "   DIFFERS"))
