@@ -113,6 +113,7 @@ struct OutputState {
   Duration wall_offset;  // of the wall clock's times from the boot clock's instants
   Instant retry_at = kInstantNever;
   Status failures[kOutputCount];  // of each file's last writing
+  bool is_swept[kOutputCount] = {};  // each file's directory, of what agents before left there
   // Of each token's last answer, where it has a failure.
   Array<ErrorAnswer, kTokenCountMax> errors;
 };

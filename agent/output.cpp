@@ -223,11 +223,11 @@ void OutputOnTick(Agent& agent, Platform& platform) {
   for (uint32_t index = 0; index < kOutputCount; ++index) {
     const OutputConfig& config = ConfigOf(agent).outputs[index];
     if (config.path.empty() || (!has_news && output.failures[index].ok())) continue;
+    const FileTarget target = OutputTarget(agent, platform, config);
+    if (!output.is_swept[index]) output.is_swept[index] = FileSweep(platform, target).ok();
     Content content{&report, static_cast<OutputId>(index)};
     const FileMark mark{now_wall, now_wall, 0};
-    Told(agent, platform, index,
-         FilePublish(platform, OutputTarget(agent, platform, config), mark,
-                     {ContentWrite, &content}));
+    Told(agent, platform, index, FilePublish(platform, target, mark, {ContentWrite, &content}));
   }
 }
 
@@ -242,6 +242,7 @@ void OutputReload(Agent& agent, Platform& platform, const Config& next) {
     const OutputConfig& old = ConfigOf(agent).outputs[index];
     if (old.path == next.outputs[index].path) continue;
     output.failures[index] = kOk;
+    output.is_swept[index] = false;
     if (old.path.empty()) continue;
     const Status removed = FileWithdraw(platform, OutputTarget(agent, platform, old));
     if (!removed.ok()) ReportFailure(agent, platform, old.path, removed);

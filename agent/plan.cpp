@@ -438,14 +438,7 @@ Status PlanOpenDirectories(Agent& agent, Platform& platform) {
   }
   if (agent.mode != Mode::kRun && agent.command->id != CommandId::kExec) return first;
   const Status judged = OutputsJudge(agent, platform, ConfigOf(agent));
-  if (first.ok()) first = judged;
-  for (uint32_t index = 0; index < kOutputCount; ++index) {
-    const OutputConfig& output = ConfigOf(agent).outputs[index];
-    if (output.path.empty()) continue;
-    // What can't be swept is told by the judgement, or stays until the next start.
-    static_cast<void>(FileSweep(platform, OutputTarget(agent, platform, output)));
-  }
-  return first;
+  return first.ok() ? judged : first;
 }
 
 Status PlanReload(Agent& agent, Platform& platform) {

@@ -224,6 +224,10 @@ void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
   const FileConfig& file = ConfigOf(agent).files[file_index];
   const TokenState& token = agent.tokens[file.token_index];
   if (!agent.files[file_index].is_known) {
+    // Where the start could not, as it failed.
+    if (agent.files[file_index].failure_count != 0) {
+      static_cast<void>(FileSweep(platform, TargetOf(agent, file_index)));
+    }
     Status failure;
     if (StandingMayStay(agent, platform, file_index, &failure)) {
       return Succeeded(agent, platform, file_index, false);

@@ -80,14 +80,12 @@ void SweepVisit(void* context, const char* name) {
 }
 
 Status ReadAll(Platform& platform, File file, Span memory, size_t* size) {
-  size_t total = 0;
-  while (total < memory.size) {
-    const IoResult read = FileRead(platform, file, memory.data + total, memory.size - total);
+  for (*size = 0; *size < memory.size;) {
+    const IoResult read = FileRead(platform, file, memory.data + *size, memory.size - *size);
     if (!read.ok()) return {Fault::kFileRead, read.error};
     if (read.count == 0) break;
-    total += read.count;
+    *size += read.count;
   }
-  *size = total;
   return kOk;
 }
 
@@ -186,9 +184,9 @@ Status FileWithdraw(Platform& platform, const FileTarget& target) {
 Status FileSweep(Platform& platform, const FileTarget& target) {
   TRY(TargetTake(platform, target));
   if (target.hold->is_swept) return kOk;
-  target.hold->is_swept = true;
   Sweep sweep{&platform, target.hold->directory};
   const IoResult listed = DirectoryList(platform, sweep.directory, SweepVisit, &sweep);
+  target.hold->is_swept = listed.ok();
   return listed.ok() ? kOk : Status{Fault::kDirectoryOpen, listed.error};
 }
 

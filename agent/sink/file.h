@@ -83,7 +83,8 @@ Status PartFlush(void* part_target, const FormatPart* parts, size_t part_count);
 // Removes the target; that there is none is fine.
 Status FileWithdraw(Platform& platform, const FileTarget& target);
 
-// Removes what agents that were killed left in the target's directory, once while it is held.
+// Removes what agents that were killed left in the target's directory, once while it is held. What
+// can't be removed is left to the next start.
 Status FileSweep(Platform& platform, const FileTarget& target);
 
 // What stands in a target's place.
@@ -95,7 +96,7 @@ struct Standing {
 };
 
 // Reads what stands in the target's place into `memory`. What bears no mark, isn't a regular file
-// or is too large counts as nothing.
+// or is too large counts as nothing. Where it fails, `size` is of the bytes that came before.
 Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, Standing* standing);
 
 }  // namespace miagent

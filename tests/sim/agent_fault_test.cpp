@@ -75,6 +75,12 @@ struct WornScene : Scene {
       const std::string token = text.substr(begin, text.find('\n') - begin);
       CHECK_FALSE(SimLogContains(*world, token));
     }
+    const Ring& ring = agent->ring;
+    for (uint32_t slot = 0; slot < ring.used_count; ++slot) {
+      if (ring.states[slot] != SlotState::kFree) continue;
+      const std::string_view bytes(ring.slots[slot], kSlotSize);
+      CHECK(bytes.find_first_not_of('\0') == bytes.npos);  // no token that nobody holds
+    }
   }
 };
 
@@ -110,6 +116,21 @@ TEST_CASE("once: each verb fails, at each of its calls, once and from then on") 
   }
   CHECK(armed_count > 0);
   CHECK(fired_count == armed_count);
+}
+
+TEST_CASE("a file that was read in part leaves nothing of it in memory") {
+  for (uint32_t skip = 0; skip < 2; ++skip) {
+    CAPTURE(skip);
+    WornScene scene;
+    scene.ConfigureOne();
+    scene.Start(CommandId::kRun);
+    scene.world->file_read_size_max = 1000;
+    const SimFault* const fault = SimFail(*scene.world, Verb::kFileRead, EIO, skip, UINT32_MAX);
+    scene.RunFor(Seconds(1));
+    CHECK(fault->fired_count > 0);
+    CHECK(scene.TokenNumber() == 2);
+    scene.LooksRight();
+  }
 }
 
 TEST_CASE("run: each verb fails for a while: it goes on, and every file is fresh soon after") {

@@ -191,6 +191,33 @@ TEST_CASE("restart: what a killed agent left in the directory is swept, a living
   CHECK(scene.File("/run/tokens/.miagent-own.tmp") == "someone else's");
 }
 
+TEST_CASE("what can't be swept at the start is swept before the first publication") {
+  for (const Verb verb : {Verb::kDirectoryOpen, Verb::kDirectoryList}) {
+    uint32_t lived_count = 0;
+    for (uint32_t skip = 0; skip < 4; ++skip) {
+      CAPTURE(static_cast<int>(verb));
+      CAPTURE(skip);
+      Scene scene;
+      SimDirectoryAdd(*scene.world, "/run/miagent", 0, 0755, true);
+      scene.Configure(
+          "[agent]\nstatus_file = /run/miagent/status.json\n"
+          "[token storage]\nresource = https://storage.azure.com/\n"
+          "[file /run/tokens/storage]\ntoken = storage\n");
+      SimFileAdd(*scene.world, "/run/tokens/.miagent-000003e9.tmp", "half a tok", 0600);
+      SimFileAdd(*scene.world, "/run/miagent/.miagent-000003e9.tmp", "half a stat", 0600);
+      const SimFault* const fault = SimFail(*scene.world, verb, EIO, skip, 1);
+      scene.Start(CommandId::kRun);
+      scene.RunFor(Seconds(200));
+      if (scene.agent->is_finished || fault->fired_count == 0) continue;
+      ++lived_count;
+      CHECK(scene.TokenNumber() == 1);
+      CHECK(scene.File("/run/tokens/.miagent-000003e9.tmp") == "-");
+      CHECK(scene.File("/run/miagent/.miagent-000003e9.tmp") == "-");
+    }
+    CHECK(lived_count > 0);
+  }
+}
+
 TEST_CASE("a token that expires on a file while the new one can't be written goes by on_expiry") {
   for (const std::string policy : {"remove", "empty", "keep"}) {
     CAPTURE(policy);

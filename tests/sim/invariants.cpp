@@ -226,7 +226,13 @@ void LeftoversJudge(const Watch& watch) {
   for (const SimFile& file : watch.world->files) {
     if (file.is_named && EndsWith(file.name, ".tmp") &&
         !watch.world->directories[file.directory_index].is_gone) {
-      InvariantBroken("I6: a temporary file is left behind");
+      char bytes[128];
+      TextWriter what{bytes, sizeof(bytes)};
+      Append(what, "I6: a temporary file is left behind: ");
+      Append(what, watch.world->directories[file.directory_index].path);
+      Append(what, '/');
+      AppendPrintable(what, file.name);
+      InvariantBroken(what.text());
     }
   }
 }
@@ -342,7 +348,10 @@ void WatchRequest(Watch& watch, const SimExchange& exchange) {
   const bool is_resent = token.was_reused && !token.was_answered && exchange.request_index == 0;
   if (token.is_requested && !is_resent) {
     token.failure_count = was_success ? 0 : token.failure_count + 1;
-    if (was_success || token.failure_count == 1) token.gone_since = token.requested_at;
+    if (was_success || token.failure_count == 1) {
+      // An answer that comes while the machine sleeps is read when it wakes.
+      token.gone_since = token.requested_at + (watch.world->suspended - token.suspended);
+    }
     const Duration wanted = was_success ? kRequestIntervalMin : RetryDistance(token, exchange.at);
     if (distance < Seconds(1)) InvariantBroken("I4: two requests for a token within a second");
     if (distance < wanted) {
@@ -354,6 +363,7 @@ void WatchRequest(Watch& watch, const SimExchange& exchange) {
   token.was_reused = exchange.request_index > 0 && !is_resent;
   token.success_count = success_count;
   token.requested_at = exchange.at;
+  token.suspended = watch.world->suspended;
 }
 
 void WatchAnswer(Watch& watch, const SimExchange& exchange, Duration retry_after) {
