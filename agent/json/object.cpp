@@ -231,7 +231,6 @@ uint32_t CharacterTake(std::string_view& text, char* bytes) {
 
 // True where the string's characters, decoded, are those of `name`.
 bool NameEquals(std::string_view raw, std::string_view name) {
-  if (raw.size() <= name.size()) return raw == name;  // an escape is longer than its character
   while (!raw.empty()) {
     char bytes[4];
     const uint32_t count = CharacterTake(raw, bytes);
@@ -372,9 +371,7 @@ bool MembersFind(const JsonObject& object, uint32_t container, const std::string
     const std::string_view member = PartText(object, index);
     const bool is_plain = Find(member, '\\') == member.size();
     for (uint32_t name = 0; name < name_count; ++name) {
-      if (is_plain && (member.size() != names[name].size() || member[0] != names[name][0]))
-        continue;
-      if (!NameEquals(member, names[name])) continue;
+      if (is_plain ? member != names[name] : !NameEquals(member, names[name])) continue;
       if (value_indexes[name] != 0) is_once = false;
       // The shape is proven: a name's value follows it.
       if (value_indexes[name] == 0) value_indexes[name] = index + 1;

@@ -332,6 +332,11 @@ TEST_CASE("members are found by name and level") {
   CHECK(JsonFindIn(world.object, "e", "a", &value) == JsonFound::kAbsent);
   CHECK(JsonFindIn(world.object, "absent", "a", &value) == JsonFound::kAbsent);
   CHECK(JsonFindIn(world.object, "twice", "a", &value) == JsonFound::kAbsent);
+
+  // Two backslashes, and one: what the second looks like undecoded is the first one's name.
+  World slashes(R"({"\\\\":1,"\\":2})");
+  CHECK(JsonFind(slashes.object, "\\\\", &value) == JsonFound::kOnce);
+  CHECK(value.text == "1");
 }
 
 TEST_CASE("several names are found in one pass, each once") {
