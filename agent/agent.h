@@ -48,7 +48,8 @@ inline constexpr uint32_t kTokenNone = UINT32_MAX;
 struct TokenState {
   uint32_t slot = kSlotNone;             // the token in force
   Instant attempt_at;                    // when to ask next
-  Instant requested_at{kTimeMin / 2};    // when it was last asked for
+  // When it was last asked for, and then answered: a kept connection's request may go out twice.
+  Instant requested_at{kTimeMin / 2};
   Instant stale_at = kInstantNever;
   Instant expires_at = kInstantNever;
   WallTime expires_at_wall;              // what its files say

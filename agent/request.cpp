@@ -50,6 +50,7 @@ Span SecretMemory(Agent& agent) { return {agent.request.secret, sizeof(agent.req
 void Fail(Agent& agent, Platform& platform, uint32_t token_index, Status failure,
           Duration retry_after) {
   TokenState& token = agent.tokens[token_index];
+  token.requested_at = agent.now;
   if (token.failure_count++ == 0) token.failing_since = agent.now;
   ++token.failure_total;
   OutputRemember(agent, token_index);
@@ -61,7 +62,7 @@ void Fail(Agent& agent, Platform& platform, uint32_t token_index, Status failure
   token.attempt_at = agent.now + delay;
   // Forced while this request, which was not, was under way: that is still to be done.
   if (token.is_forced && !agent.request.is_forced) {
-    token.attempt_at = Latest(agent.now, token.requested_at + kSignalledIntervalMin);
+    token.attempt_at = agent.now + kSignalledIntervalMin;
   }
   if (agent.mode == Mode::kRun) {
     ReportTokenFailure(agent, platform, token_index, failure, delay);
@@ -115,13 +116,14 @@ void Accept(Agent& agent, Platform& platform, uint32_t token_index, const TokenA
   const bool is_older = IsOlder(agent, token, answer);
   const bool is_same = IsSame(agent, token, answer);
   Recover(agent, platform, token_index);
+  token.requested_at = agent.now;
   // The one in force stays, and has to be replaced before its end, whatever the other one's is.
   if (is_older) life = {life.sent_at, Least(life.remaining, token.expires_at - life.sent_at)};
   token.attempt_at = RefreshAt(life, percent, Random(agent));
   token.is_settled = true;
   if (request.is_forced) token.is_forced = false;
   // Forced while this request, which was not, was under way: ask once more.
-  if (token.is_forced) token.attempt_at = token.requested_at + kSignalledIntervalMin;
+  if (token.is_forced) token.attempt_at = agent.now + kSignalledIntervalMin;
   agent.output.has_news = true;
   ++token.success_count;
   if (is_same || is_older) {

@@ -77,6 +77,9 @@ void FilesLook(Watch& watch) {
     if (!file.is_wanted) continue;
     FileLook(watch, file);
     if (file.number == before) continue;
+    // Of a file that an agent before had published, only the wall clock told when it expires: it
+    // may go before its time.
+    if (file.number == 0 && !file.is_own) file.newest = 0;
     file.is_own = true;
     if (file.number != 0 && file.number < file.newest && !IsTie(watch, file)) {
       InvariantBroken("I3: an older token than before");
@@ -348,9 +351,10 @@ void WatchRequest(Watch& watch, const SimExchange& exchange) {
   const bool is_resent = token.was_reused && !token.was_answered && exchange.request_index == 0;
   if (token.is_requested && !is_resent) {
     token.failure_count = was_success ? 0 : token.failure_count + 1;
-    if (was_success || token.failure_count == 1) {
-      // An answer that comes while the machine sleeps is read when it wakes.
-      token.gone_since = token.requested_at + (watch.world->suspended - token.suspended);
+    if (was_success) token.gone_since = token.requested_at;
+    // Between the two requests: what comes while the machine sleeps is read when it wakes.
+    if (token.failure_count == 1) {
+      token.gone_since = Latest(token.requested_at, Earliest(state->failing_since, exchange.at));
     }
     const Duration wanted = was_success ? kRequestIntervalMin : RetryDistance(token, exchange.at);
     if (distance < Seconds(1)) InvariantBroken("I4: two requests for a token within a second");
@@ -363,7 +367,6 @@ void WatchRequest(Watch& watch, const SimExchange& exchange) {
   token.was_reused = exchange.request_index > 0 && !is_resent;
   token.success_count = success_count;
   token.requested_at = exchange.at;
-  token.suspended = watch.world->suspended;
 }
 
 void WatchAnswer(Watch& watch, const SimExchange& exchange, Duration retry_after) {
@@ -389,6 +392,7 @@ void WatchExcuse(Watch& watch) {
 
 void WatchForget(Watch& watch, const Watch* before) {
   watch.config_index = UINT32_MAX;
+  watch.may_have_leftovers = before != nullptr && before->may_have_leftovers;
   VerbsCount(watch);
   for (uint32_t index = 0; index < watch.token_count; ++index) {
     TokenForget(watch.tokens[index]);

@@ -47,7 +47,6 @@ struct WatchedToken {
   int32_t status = 0;  // of the answer; 0: none, or not to be read
   Duration retry_after;  // asked for by the answer, in seconds; what may be expected
   Instant requested_at;
-  Duration suspended;  // the machine's sleep until then
   Instant gone_since = kInstantNever;  // the first failure of the row
 };
 

@@ -157,7 +157,6 @@ void ProcessEnd(Swarm& swarm) {
 void ProcessStart(Swarm& swarm) {
   AgentRenew(swarm.agent);
   ++swarm.world.process.pid;
-  swarm.watch.may_have_leftovers = false;
   WatchForget(swarm.watch, nullptr);
   swarm.is_alive = true;
   if (setjmp(swarm.death) != 0) return ProcessEnd(swarm);
