@@ -115,7 +115,10 @@ class Torture:
         """A new one; with a file whose token is due, for all but `once`."""
         folder = Path(tempfile.mkdtemp(dir=self.place))
         if program != "once":
-            subprocess.run(self.command("once", folder), env=self.environment, check=True)
+            # Nothing is made to fail here: only a busy machine is slow.
+            command = self.command("once", folder)
+            command[-1] = "30"
+            subprocess.run(command, env=self.environment, check=True)
             path = folder / "token"
             facts = path.stat()
             os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns - 7200 * 10**9))
