@@ -149,8 +149,8 @@ def service_life(bench: Bench, machine: Machine, image: Image) -> None:
     bench.begin()
     with bench.boot(machine, image) as console:
         console.wait(PUBLISHED, "a token")
-        seconds = float(console.shell("until cat /run/seconds-to-token; do usleep 50000; done"
-                                      " 2>/dev/null"))
+        seconds = float(console.shell("until [ -s /run/seconds-to-token ]; do usleep 50000; done; "
+                                      "cat /run/seconds-to-token"))
         bench.check_files(console)
         used = memory(console, "$(pidof miagent)")
         bench.figures.append(Figures(machine.name, image, seconds, used["VmRSS"], used["VmHWM"]))
