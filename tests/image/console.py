@@ -56,7 +56,11 @@ class Console:
         self._folder.cleanup()
 
     def wait(self, pattern: str, what: str, timeout_s: float = TIMEOUT_S) -> Match[str]:
-        """Returns once the pattern is in what has been said since the last wait."""
+        """Returns once the pattern is in what has been said since the last wait.
+
+        It may be looked for while a line is being said: a pattern whose groups are used says what
+        ends them, and not by `$`, which is true of wherever the guest has come to.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             ended = self.process.poll() is not None

@@ -33,7 +33,7 @@ FILE = "/run/tokens/vault"
 PUBLISHED = r"event=published .*file=/run/tokens/vault\.header"
 GONE = "refuse for 3600s"
 READ_TRIES = 5  # the agent's log may get between a token's bytes
-PANIC = r"\[ *(\d+\.\d+)\] Kernel panic - not syncing: Attempted to kill init! exitcode=0x(\w+)"
+PANIC = r"\[ *(\d+\.\d+)\] Kernel panic - not syncing: Attempted to kill init! exitcode=0x(\w{8})"
 
 
 @dataclass
@@ -180,7 +180,7 @@ def init_life(bench: Bench, machine: Machine, image: Image) -> None:
     """Nothing but miagent: `get`, whose end is the machine's; `run`, the service gone at first."""
     bench.begin()
     with bench.boot(machine, image, "-- get --resource vault", "-no-reboot") as console:
-        token = console.wait(r"^(eyJ[\w-]+\.[\w-]+\.[\w-]+)\r?$", "a token").group(1)
+        token = console.wait(r"^(eyJ[\w-]+\.[\w-]+\.[\w-]+)\r?\n", "a token").group(1)
         end = console.wait(PANIC, "the end of the first process")
         console.wait_end()
     bench.check_token(token)
