@@ -18,5 +18,7 @@ find_program(CMAKE_STRIP NAMES ${MIAGENT_GNU_TRIPLE}-strip llvm-strip-19 strip)
 set(MIAGENT_ASK_FLAGS --target=${MIAGENT_GNU_TRIPLE})
 set(MIAGENT_COMPILE_FLAGS "--target=${MIAGENT_MUSL_TRIPLE} -Wno-unused-command-line-argument")
 set(MIAGENT_STATIC_PIE "-fuse-ld=lld-19 -static-pie")
-set(MIAGENT_LINK_FLAGS "-Wl,--no-rosegment,--icf=all,--pack-dyn-relocs=relr")
+# GNU ld takes libraries in their order alone; lld, in any, but tells where another one wouldn't do.
+set(MIAGENT_LINK_FLAGS "-Wl,--no-rosegment,--icf=all,--pack-dyn-relocs=relr \
+-Wl,--warn-backrefs,--fatal-warnings")
 include(${CMAKE_CURRENT_LIST_DIR}/musl.cmake)
