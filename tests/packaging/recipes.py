@@ -78,6 +78,7 @@ def main() -> None:
         failed = failed or word == "FAILED"
         lines.append(f"{check.family:10}{word:9}{check.what}: {more}"
                      + (f" ({time.monotonic() - begin:.0f} s)" if word == "ok" else ""))
+        print(lines[-1], flush=True)
     print("\n" + "\n".join(lines))
     sys.exit(1 if failed else 0)
 
