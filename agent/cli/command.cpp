@@ -244,7 +244,6 @@ Status OptionsJudge(Line& line) {
   if (!is_get && command.has_token_options && options.file.empty()) {
     return RefuseUsage(line, "needs --file PATH beside --resource");
   }
-  command.has_token_options = command.has_token_options || is_get;
   const int32_t identity_count = (options.client_id.empty() ? 0 : 1) +
                                  (options.object_id.empty() ? 0 : 1) +
                                  (options.mi_res_id.empty() ? 0 : 1);
@@ -305,7 +304,7 @@ Status PlainParse(Line& line, CommandId id, uint32_t argument_count_max) {
   if (line.argument_count - 2 > argument_count_max) {
     return Refuse(line, "expected nothing after ~", line.arguments[1 + argument_count_max]);
   }
-  if (line.argument_count == 2 || id != CommandId::kHelp) return kOk;
+  if (line.argument_count == 2) return kOk;  // only help takes more
   const std::string_view topic = line.arguments[2];
   uint32_t index = 0;
   if (topic == "-h" || topic == "--help" || topic == "help") return kOk;

@@ -41,7 +41,7 @@ void CharacterTake(AccountSearch& search, char c) {
     search.is_match = search.field_size < search.name.size() && search.name[search.field_size] == c;
   }
   if (search.field_index == kFieldId) IdTake(search, c);
-  if (search.field_index <= kFieldId && search.field_size < UINT32_MAX) ++search.field_size;
+  if (search.field_size <= search.name.size()) ++search.field_size;  // longer: as good as one more
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ int64_t UnixTime(const Fields& fields) {
 bool FormMatch(std::string_view form, std::string_view text, Fields* fields) {
   while (!form.empty()) {
     size_t form_size = 1;
-    if (form[0] == 'A' || (form[0] >= 'a' && form[0] <= 'z')) {
+    if (form[0] == 'A' || form[0] >= 'a') {
       if (!FieldMatch(form, text, &form_size, fields)) return false;
     } else {
       if (text.empty() || text[0] != form[0]) return false;

@@ -137,7 +137,7 @@ int OnBody(llhttp_t* parser, const char* at, size_t size) {
   CHECK(reader.body.size <= kAnswerBodySizeMax);
   if (IsStreamed(reader)) {
     const Status taken = reader.sink.take(reader.sink.context, {at, size});
-    if (reader.failure.ok()) reader.failure = taken;
+    reader.failure = taken;
     return taken.ok() ? kGoOn : kStop;
   }
   if (size > kAnswerBodySizeMax - reader.body.size) return Fail(reader, Fault::kBodyTooLarge);

@@ -275,7 +275,7 @@ bool EndTake(Shape& shape, char c) {
   const bool may_end = shape.expected == Expected::kCommaOrEnd ||
                        shape.expected == Expected::kNameOrEnd ||
                        shape.expected == Expected::kValueOrEnd;
-  if (!may_end || shape.container == kNoPart) return false;
+  if (!may_end) return false;
   const auto index = static_cast<uint32_t>(shape.container);
   const jsmntok_t& part = PartAt(shape.object, index);
   if ((part.type == JSMN_OBJECT) != (c == '}')) return false;

@@ -1,5 +1,6 @@
 #include "agent/status/log.h"
 
+#include "agent/base/check.h"
 #include "agent/config/choice.h"
 
 namespace miagent {
@@ -102,7 +103,8 @@ void SyslogWrite(TextWriter& writer, LogLevel level, uint32_t pid, std::string_v
   Append(writer, ">miagent[");
   AppendDecimal(writer, pid);
   Append(writer, "]: ");
-  Append(writer, EndsWith(line, "\n") ? Slice(line, 0, line.size() - 1) : line);
+  CHECK(EndsWith(line, "\n"));
+  Append(writer, Slice(line, 0, line.size() - 1));
 }
 
 }  // namespace miagent

@@ -186,9 +186,10 @@ enum Step : uint32_t { kSchema, kAgent, kTokensBegin, kTokens, kFilesBegin, kFil
 
 // Takes a value; null is as good as zero or nothing. False for one that isn't of its kind.
 bool TakeMember(JsonObject& object, const Member& member, void* row) {
-  if (member.kind == Kind::kNotify) return true;  // nor asked for: it came later than the rest
   JsonValue value;
-  if (JsonFind(object, member.name, &value) != JsonFound::kOnce) return false;
+  if (JsonFind(object, member.name, &value) != JsonFound::kOnce) {
+    return member.kind == Kind::kNotify;  // which came later than the rest
+  }
   const bool is_null = value.kind == JsonKind::kNull;
   std::string_view text;
   uint64_t number = 0;
@@ -228,7 +229,6 @@ Status TakeObject(Span line, std::string_view prefix, const Member* member, void
   const std::string_view text{line.data, line.size};
   if (!StartsWith(text, prefix)) return kNoForm;
   const size_t end = EndsWith(text, ",") ? text.size() - 1 : text.size();
-  if (end < prefix.size()) return kNoForm;
   JsonObject object;
   if (!JsonParse({line.data + prefix.size(), end - prefix.size()}, &object).ok()) return kNoForm;
   for (; member->name[0] != '\0'; ++member) {

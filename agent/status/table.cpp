@@ -119,17 +119,15 @@ void AppendDuration(TextWriter& writer, Duration duration) {
     char name;
   };
   constexpr Unit kUnits[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-  for (uint32_t index = 0; index < 4; ++index) {
-    if (seconds < kUnits[index].seconds && index != 3) continue;
-    AppendDecimal(writer, seconds / kUnits[index].seconds);
-    Append(writer, kUnits[index].name);
-    if (index == 3) return;
-    const int64_t rest = seconds % kUnits[index].seconds / kUnits[index + 1].seconds;
-    if (rest < 10) Append(writer, '0');
-    AppendDecimal(writer, rest);
-    Append(writer, kUnits[index + 1].name);
-    return;
-  }
+  uint32_t index = 0;
+  while (index < 3 && seconds < kUnits[index].seconds) ++index;
+  AppendDecimal(writer, seconds / kUnits[index].seconds);
+  Append(writer, kUnits[index].name);
+  if (index == 3) return;
+  const int64_t rest = seconds % kUnits[index].seconds / kUnits[index + 1].seconds;
+  if (rest < 10) Append(writer, '0');
+  AppendDecimal(writer, rest);
+  Append(writer, kUnits[index + 1].name);
 }
 
 }  // namespace miagent

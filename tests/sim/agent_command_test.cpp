@@ -55,6 +55,19 @@ TEST_CASE("once: a file for something else, or meddled with, is written anew") {
   CHECK(scene.TokenNumber() == 2);
 }
 
+TEST_CASE("once: a mark that no token's life can be right about proves nothing") {
+  for (const int64_t life_s : {int64_t{0}, int64_t{-1}, int64_t{100} * 365 * 86400}) {
+    Scene scene;
+    scene.ConfigureOne();
+    CHECK(scene.Once() == 0);
+    SimFile* const file = SimFileFind(*scene.world, "/run/tokens/storage");
+    file->accessed_at_wall.unix_s = file->modified_at_wall.unix_s + life_s;
+    CHECK(scene.Once() == 0);
+    CHECK(scene.Requests() == 2);
+    CHECK(scene.TokenNumber() == 2);
+  }
+}
+
 TEST_CASE("once: a wall clock that isn't set proves nothing about a file") {
   Scene scene;
   scene.ConfigureOne();
@@ -215,6 +228,21 @@ TEST_CASE("get: prints the token and a newline, and nothing else") {
   CHECK(output.substr(0, 6) == "sim.1.");
   CHECK(output.back() == '\n');
   CHECK(scene.world->log.text().empty());
+}
+
+TEST_CASE("get: in another form") {
+  Scene scene;
+  Command& command = scene.command;
+  command.id = CommandId::kGet;
+  command.format = Format::kHeader;
+  command.has_token_options = true;
+  command.options.resource = "storage";
+  AgentStart(*scene.agent, *scene.world, command);
+  while (!scene.agent->is_finished) AgentTurn(*scene.agent, *scene.world);
+  CHECK(scene.agent->exit_code == 0);
+  const std::string_view output = scene.world->output.text();
+  CHECK(output.substr(0, 28) == "Authorization: Bearer sim.1.");
+  CHECK(output.size() == 1501 + 22);
 }
 
 TEST_CASE("a configuration that is wrong is 78, with its line, before any request") {

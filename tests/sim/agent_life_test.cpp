@@ -124,6 +124,34 @@ TEST_CASE("SIGTERM: on_stop, exit 0") {
   }
 }
 
+TEST_CASE("SIGTERM: a file that can't be removed is told, and the end is no other") {
+  Scene scene;
+  scene.ConfigureOne("", "on_stop = remove\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  SimFail(*scene.world, Verb::kFileRemove, EACCES, 0, 1);
+  scene.Signal(Signal::kStop);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.agent->is_finished);
+  CHECK(scene.agent->exit_code == 0);
+  CHECK(scene.TokenNumber() == 1);
+  CHECK(scene.Logged("publish_failed"));
+}
+
+TEST_CASE("restart at 1970 with IMDS down: a file that seems to live for decades is left alone") {
+  Scene scene;
+  scene.imds->closes = true;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(100));
+  scene.server->greeting = SimGreeting::kRefuse;
+  SimWallSet(*scene.world, WallTime{1000});
+  scene.KillAndStart();
+  scene.RunFor(Seconds(2 * 86400));
+  CHECK(scene.TokenNumber() == 1);
+  CHECK(scene.agent->files[0].expires_at.boot_ms == 0);  // nothing is known of it
+}
+
 TEST_CASE("kill -9 and restart: the same token leaves the file alone") {
   Scene scene;
   scene.imds->keeps_token = Seconds(86400);
@@ -148,6 +176,26 @@ TEST_CASE("kill -9 and restart: a token that is the begin of the one on file is 
   scene.KillAndStart();
   scene.RunFor(Seconds(1));
   CHECK(scene.File() == "token-1");
+}
+
+TEST_CASE("restart: a token that its file has among other characters of tokens isn't known again") {
+  for (const char* beside : {"x", "7", ".", "=", ":", " ", ","}) {
+    for (const bool is_before : {false, true}) {
+      CAPTURE(beside);
+      const bool is_known = Find(":, ", beside[0]) != 3;
+      Scene scene;
+      scene.imds->keeps_token = Seconds(86400);
+      const std::string written = is_before ? beside + std::string("{access_token}|")
+                                            : "|{access_token}" + std::string(beside) + "|";
+      scene.ConfigureOne("", "format = template\ntemplate = " + written + "\n");
+      scene.Start(CommandId::kRun);
+      scene.RunFor(Seconds(100));
+      scene.KillAndStart();
+      scene.RunFor(Seconds(100));
+      CHECK(scene.TokenNumber() == 1);
+      CHECK(SimVerbCount(*scene.world, Verb::kFileRename) == (is_known ? 1 : 2));
+    }
+  }
 }
 
 TEST_CASE("restart: an older token from the endpoint does not replace the newer on file") {
@@ -388,6 +436,25 @@ TEST_CASE("owner and group by name, from /etc/passwd and /etc/group") {
   scene.ConfigureOne("", "owner = nobody-here\n");
   CHECK(scene.Once() == 78);
   CHECK(scene.Logged("nobody-here"));
+}
+
+TEST_CASE("where one file can't be cleared at its token's expiry, the others are all the same") {
+  Scene scene;
+  scene.imds->lifetime = Seconds(3600);
+  scene.imds->closes = true;
+  scene.Configure(
+      "[token storage]\nresource = storage\n[file /run/tokens/storage]\ntoken = storage\n"
+      "[file /run/tokens/b]\ntoken = storage\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.TokenNumber("/run/tokens/b") == 1);
+  scene.server->greeting = SimGreeting::kRefuse;
+  SimFail(*scene.world, Verb::kFileRemove, EACCES, 0, 1);
+  scene.RunFor(Seconds(3610));
+  CHECK(scene.TokenNumber() == 1);
+  CHECK(scene.File("/run/tokens/b") == "-");
+  scene.RunFor(Seconds(300));
+  CHECK(scene.File() == "-");
 }
 
 TEST_CASE("one seed is one history") {

@@ -205,6 +205,10 @@ const Broken kBroken[] = {
      }},
     {"can't open the key file that the challenge names: no such file or directory",
      [](ArcScene& scene) { SimDirectoryMove(*scene.world, "/var/opt/azcmagent/tokens"); }},
+    {"can't open the key file that the challenge names: ",
+     [](ArcScene& scene) { SimFail(*scene.world, Verb::kFileInspect, EIO, 0, 1); }},
+    {"can't open the key file that the challenge names: ",
+     [](ArcScene& scene) { SimFail(*scene.world, Verb::kFileRead, EIO, 0, 1); }},
     {"the key file is no regular file",
      [](ArcScene& scene) {
        SimFifoAdd(*scene.world, "/var/opt/azcmagent/tokens/f.key");

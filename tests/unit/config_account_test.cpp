@@ -67,6 +67,16 @@ TEST_CASE("account: a line of any length") {
   CHECK(Search(std::string(100000, 'a') + ":x:1:", "aaa", 512) == -1);
 }
 
+TEST_CASE("account: a name of another length isn't it, however much longer") {
+  for (size_t size = 1; size < 40; ++size) {
+    const std::string text = std::string(size, 'a') + ":x:" + std::to_string(size) + ":1\n";
+    for (size_t name_size = 1; name_size < 40; ++name_size) {
+      const int64_t expected = name_size == size ? static_cast<int64_t>(size) : -1;
+      CHECK(Search(text, std::string(name_size, 'a')) == expected);
+    }
+  }
+}
+
 TEST_CASE("account: random bytes") {
   std::mt19937 random(5);
   for (int round = 0; round < 2000; ++round) {

@@ -116,6 +116,13 @@ TEST_CASE("options: what isn't the command line's fault is the configuration's")
   CHECK(source.All().find("0: IDENTITY_HEADER: has a blank or another byte") == 0);
   CHECK(source.All().find("secret") == std::string::npos);
 
+  // Two problems are one fault: the first one's.
+  options.client_id = "1234";
+  const ReadConfig both = ReadOptions(options, environment);
+  CHECK(both.status.fault == Fault::kCommandLine);
+  CHECK(both.problems.size() == 2);
+  options.client_id = {};
+
   options.source = "app-service-2017";
   const ReadConfig unset = ReadOptions(options, environment);
   CHECK(unset.status.fault == Fault::kConfig);

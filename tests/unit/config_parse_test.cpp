@@ -230,6 +230,7 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[token x]\nresource=nobody", 6, "resource: expected a URI, a GUID or a short name"},
       {"$[token x]\nresource=https://a b", 6, "resource: a resource has no blanks"},
       {"$[token x]\nresource=\"https://a\"", 6, "resource: a resource has no blanks"},
+      {"$[token x]\nresource=https://\x7F", 6, "resource: a"},
       {"$[token x]\nresource=https://\xC3\xA9", 6, "resource: a resource has no blanks"},
       {"[agent]\ncloud=china\n[token t]\nresource=graph\n[file /f]\ntoken=t", 4,
        "resource: this cloud has no such service"},
@@ -243,6 +244,7 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[token x]\nresource=arm\nclient_id={11111111-2222-3333-4444-555555555555}", 7,
        "client_id: expected a GUID"},
       {"$[token x]\nresource=arm\nmi_res_id=/resource/x", 7, "mi_res_id: expected the identity's"},
+      {"$[token x]\nresource=arm\nmi_res_id=/resourceGroups/of/one", 7, "mi_res_id: expected"},
       {"$[token x]\nresource=arm\nmi_res_id=/subscriptions/", 7, "mi_res_id: expected"},
       {"$[token x]\nresource=arm\nmi_res_id=/subscriptions/a b", 7, "mi_res_id: expected"},
       {"$[token x]\nresource=arm\nclient_id=11111111-2222-3333-4444-555555555555\n"

@@ -45,6 +45,8 @@ TEST_CASE("vaults, clouds, versions, times") {
        "https://v.vault.azure.cn/secrets/n", 900},
       {"vault = https://10.0.0.4:8443\nname = n\nversion = 0a\ntoken = t\nrefresh = 24h\n", "",
        "https://10.0.0.4:8443/secrets/n/0a", 86400},
+      {"vault = v-1\nname = n\ntoken = t\nrefresh = 60s\n", "",
+       "https://v-1.vault.azure.net/secrets/n", 60},
       {"vault = https://v.example/\nname = n\ntoken = t\nrefresh = 1m\n", "",
        "https://v.example/secrets/n", 60},
   };
@@ -69,6 +71,12 @@ TEST_CASE("what is wrong with a secret") {
       {"vault = v\nname = n\n", "secret = db\n", 4, "token: missing"},
       {"vault = http://v.example\nname = n\ntoken = t\n", "secret = db\n", 5, "vault: is plain"},
       {"vault = https://v.example/p\nname = n\ntoken = t\n", "secret = db\n", 5, "has a path"},
+      {"vault = v\nversion = a\ntoken = t\n", "secret = db\n", 4, "name: missing"},
+      {"vault = v\nname = n\ntoken = t\nrefresh = xm\n", "secret = db\n", 8, "refresh: expected"},
+      {"vault = v\nname = n\ntoken = t\nrefresh = m\n", "secret = db\n", 8, "refresh: expected"},
+      {"vault = -v\nname = n\ntoken = t\n", "secret = db\n", 5, "vault: has a host"},
+      {"vault = v\nname = n\ntoken = t\n[secret a b]\nvault = v\nname = n\ntoken = t\n",
+       "secret = db\n", 8, "[secret]: a name is made of"},
       {"vault = v.example\nname = n\ntoken = t\n", "secret = db\n", 5, "vault: expected"},
       {"vault = v\nname = n_m\ntoken = t\n", "secret = db\n", 6, "name: a secret's name"},
       {"vault = v\nname = n\nversion = a/b\ntoken = t\n", "secret = db\n", 7, "version: "},
@@ -96,6 +104,19 @@ TEST_CASE("what is wrong with a secret") {
     CHECK(read.problems[0].line == wrong.line);
     CHECK(read.problems[0].text.find(wrong.part) != std::string::npos);
   }
+}
+
+TEST_CASE("secrets beyond the limit are told once, and nothing is said of their keys") {
+  std::string text;
+  for (size_t index = 0; index < kTokenCountMax; ++index) {
+    text += "[token t" + std::to_string(index) + "]\nresource = arm\n";
+  }
+  const ReadConfig read = ReadText(
+      text + "[secret a]\nvault = v\n[secret b]\nrefresh = x\n[file /run/t]\ntoken = t0\n");
+  INFO(read.All());
+  REQUIRE(read.problems.size() == 1);
+  CHECK(read.problems[0].line == 2 * kTokenCountMax + 1);
+  CHECK(read.problems[0].text.find("kTokenCountMax") != std::string::npos);
 }
 
 TEST_CASE("a bundle of certificates: an absolute path that fits; on the command line any path") {

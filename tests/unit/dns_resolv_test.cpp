@@ -81,6 +81,8 @@ TEST_CASE("resolv: more than the limits") {
   CHECK(Servers(Read("nameserver fe80::1%eth0\nnameserver fd00::2%eth0\nnameserver 10.0.0.3 "
                      "10.0.0.4\n")) == "6:2 4:3 ");
   CHECK(Domains(Read("search a b c d e f g h\n")) == "a|b|c|d|e|f|");
+  CHECK(Servers(Read("nameserver fec0::1\nnameserver fe7f::2\nnameserver febf::3\n")) ==
+        "6:1 6:2 ");
   const std::string large(200, 'x');
   CHECK(Domains(Read("search " + large + " " + large + " b\n")) == large + "|b|");
   CHECK(Domains(Read("search " + std::string(100000, 'x') + " b\n")) == "b|");

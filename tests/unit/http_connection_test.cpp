@@ -394,6 +394,24 @@ TEST_CASE("another address gets another connection") {
   CHECK(world.connection.opened_count == 3);
 }
 
+TEST_CASE("the same port on another host is another address, by either family") {
+  World world({Good});
+  Play play{{Good}};
+  const Address second = SimAddress(169, 254, 169, 253, 80);
+  Address third = world.address;  // its bytes, as the first of an IPv6 address
+  third.is_ipv6 = true;
+  SimServerAdd(*world.platform, second, PlayNext, &play);
+  SimServerAdd(*world.platform, third, PlayNext, &play);
+  uint32_t opened_count = 0;
+  for (const Address& address : {world.address, second, third, world.address}) {
+    world.address = address;
+    REQUIRE(world.Exchange().ok());
+    CHECK(world.connection.opened_count == ++opened_count);
+    REQUIRE(world.Exchange().ok());
+    CHECK(world.connection.opened_count == opened_count);
+  }
+}
+
 TEST_CASE("events that are not this exchange's, and spurious ones, change nothing") {
   World world({Good});
   Event event;
@@ -409,6 +427,18 @@ TEST_CASE("events that are not this exchange's, and spurious ones, change nothin
   CHECK(world.connection.phase == phase);
   event.socket = world.connection.socket;  // nothing is there yet
   CHECK_FALSE(ExchangeOnEvent(world.connection, *world.platform, event).finished);
+  event.kind = EventKind::kSignal;
+  CHECK_FALSE(ExchangeOnEvent(world.connection, *world.platform, event).finished);
+  event.kind = EventKind::kSocket;
+  while (world.connection.phase != ConnectionPhase::kReceiving) {
+    Event sent;
+    REQUIRE(Wait(*world.platform, world.connection.deadline, &sent, 1) == 1);
+    REQUIRE_FALSE(ExchangeOnEvent(world.connection, *world.platform, sent).finished);
+  }
+  const uint64_t read_count = world.Count(Verb::kSocketRead);
+  event.readable = false;  // it may be written to, which nobody wants any more
+  CHECK_FALSE(ExchangeOnEvent(world.connection, *world.platform, event).finished);
+  CHECK(world.Count(Verb::kSocketRead) == read_count);
   REQUIRE(world.Turn({}).status.ok());
 }
 
@@ -448,6 +478,18 @@ TEST_CASE("a server's name is looked up, and kept with the connection") {
   REQUIRE(world.Exchange().ok());
   CHECK_FALSE(world.connection.is_reused);
   CHECK(world.connection.opened_count == 3);
+  // Nor is a number's connection a name's, nor one to another port.
+  REQUIRE(world.Turn(world.Begin(world.NamedPlan())).status.ok());
+  CHECK_FALSE(world.connection.is_reused);
+  Play play{{Good}};
+  Address elsewhere = world.address;
+  elsewhere.port = 8080;
+  SimServerAdd(*world.platform, elsewhere, PlayNext, &play);
+  ExchangePlan plan = world.NamedPlan();
+  plan.port = 8080;
+  REQUIRE(world.Turn(world.Begin(plan)).status.ok());
+  CHECK_FALSE(world.connection.is_reused);
+  CHECK(world.connection.opened_count == 5);
 }
 
 TEST_CASE("a name's addresses are tried one after the other") {

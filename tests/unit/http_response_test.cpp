@@ -65,6 +65,19 @@ TEST_CASE("a challenge is kept of a 401 alone, the first, without blanks, howeve
   }
 }
 
+TEST_CASE("where a redirect leads is kept of a 3xx alone") {
+  for (const char* status : {"300", "302", "399", "200", "401", "503"}) {
+    World world;
+    REQUIRE(world
+                .Feed("HTTP/1.1 " + std::string(status) +
+                      " X\r\nlocation: \thttp://b.example/c \r\nContent-Length: 0\r\n\r\n")
+                .ok());
+    REQUIRE(world.reader.complete);
+    CHECK(ResponseText(world.reader, world.reader.location) ==
+          (status[0] == '3' ? "http://b.example/c" : ""));
+  }
+}
+
 TEST_CASE("a body with a length stays where it was received") {
   const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n";
   const std::string body(20000, 'b');

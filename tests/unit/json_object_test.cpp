@@ -377,6 +377,19 @@ std::string Unescaped(std::string_view escaped) {
   return std::string(text);
 }
 
+TEST_CASE("a name that stands for no characters is nobody's; what comes after it is found") {
+  for (const char* name : {R"(\u0000)", R"(a\u0000)", R"(\ud800)", R"(\ud800\ue000)",
+                           R"(\ud800\udbff)", R"(\udc00)"}) {
+    CAPTURE(name);
+    const World world("{\"" + std::string(name) + "\":1,\"a\":2}");
+    REQUIRE(world.status.ok());
+    JsonValue value;
+    REQUIRE(JsonFind(world.object, "a", &value) == JsonFound::kOnce);
+    CHECK(value.text == "2");
+    CHECK(JsonFind(world.object, "", &value) == JsonFound::kAbsent);
+  }
+}
+
 TEST_CASE("escapes are decoded in place") {
   CHECK(Unescaped("") == "");
   CHECK(Unescaped("plain") == "plain");
@@ -387,8 +400,9 @@ TEST_CASE("escapes are decoded in place") {
   CHECK(Unescaped(R"(\ud800\udc00\uDBFF\uDFFF)") == "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF");
   CHECK(Unescaped("\xC3\xA9\\u00e9") == "\xC3\xA9\xC3\xA9");
   CHECK(Unescaped(R"(\\u0041)") == "\\u0041");
-  for (const char* text : {R"(\u0000)", R"(a\u0000b)", R"(\ud800)", R"(\ud800x)", R"(\ud800\n)",
-                           R"(\ud800\ud800)", R"(\ud800\u0041)", R"(\udc00)", R"(\udc00\ud800)"}) {
+  for (const char* text :
+       {R"(\u0000)", R"(a\u0000b)", R"(\ud800)", R"(\ud800x)", R"(\ud800\n)", R"(\ud800\ud800)",
+        R"(\ud800\u0041)", R"(\ud800\ue000)", R"(\udc00)", R"(\udc00\ud800)"}) {
     CAPTURE(text);
     CHECK(Unescaped(text) == "refused");
   }

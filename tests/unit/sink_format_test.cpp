@@ -100,6 +100,45 @@ TEST_CASE("format: template") {
   CHECK(Write(Format::kTemplate, "tok", many).text == expected);
 }
 
+TEST_CASE("format: numbers stand where they belong, whatever was written before them") {
+  std::string text;
+  std::string expected;
+  for (int count = 0; count < 100; ++count) {
+    CHECK(Write(Format::kTemplate, "tok", text + "{expires_on}{resource}").text ==
+          expected + "1750086400https://vault.azure.net");
+    text += "{{";
+    expected += "{";
+  }
+}
+
+TEST_CASE("format: a template that comes to nothing writes nothing") {
+  CHECK(Write(Format::kTemplate, "tok", "").flush_count == 0);
+  CHECK(Write(Format::kTemplate, "", "{access_token}").flush_count == 0);
+}
+
+TEST_CASE("format: json of a token that has expired says 0 seconds, and not less") {
+  TokenFields fields{};
+  fields.access_token = {"tok", 3};
+  for (const int64_t remaining_ms : {int64_t{0}, int64_t{-1000}, int64_t{-86400000}}) {
+    fields.remaining = Milliseconds(remaining_ms);
+    Output output;
+    PartWriter writer;
+    writer.flush = Collect;
+    writer.context = &output;
+    CHECK(FormatToken(Format::kJson, {}, fields, writer).ok());
+    CHECK(output.text.find("\"expires_in\":\"0\"") != std::string::npos);
+  }
+}
+
+TEST_CASE("format: a secret's placeholder is {value}, and a token has none of that name") {
+  CHECK(Write(Format::kTemplate, "p4ss", "PASSWORD={value}").text == "PASSWORD=p4ss");
+  CHECK(TemplateCheck("{value}", true) == nullptr);
+  CHECK(TemplateCheck("{{}}", true) == nullptr);
+  const std::string refused = TemplateCheck("{value}{expires_on}", true);
+  CHECK(refused == "a secret's placeholder is {value}");
+  CHECK(TemplateCheck("{value}", false) != nullptr);
+}
+
 TEST_CASE("format: templates that are refused") {
   CHECK(TemplateCheck("{access_token}") == nullptr);
   CHECK(TemplateCheck("{{literal}}") == nullptr);

@@ -47,6 +47,16 @@ TEST_CASE("IMDS's own answer: integers in strings") {
   CHECK_FALSE(world.answer.has_refresh_in);
 }
 
+TEST_CASE("a text that stands for no characters is no date and nobody's identity") {
+  CHECK(FaultOf(Body(R"("expires_on":"\ud800")")) == Fault::kAnswerNoExpiry);
+  CHECK(FaultOf(Body(R"("expires_on":"\u0000","expires_in":1)")) == Fault::kNone);
+  const Identity identity{IdentityKind::kClientId, "1"};
+  std::string body = Body(R"("expires_in":1,"client_id":"1\ud800")");
+  TokenAnswer answer;
+  CHECK(TokenAnswerRead({body.data(), body.size()}, {kNow}, &answer, &identity).fault ==
+        Fault::kAnswerOtherIdentity);
+}
+
 TEST_CASE("numbers are taken too, and a time to refresh") {
   const World world(Body(R"("expires_in":3600,"expires_on":1750003600,"refresh_in":1800)"));
   REQUIRE(world.status.ok());
@@ -440,6 +450,9 @@ TEST_CASE("the documented errors have a remedy, and only by their status") {
     CHECK(ErrorRemedy(row.status, row.code).find(row.part) != std::string_view::npos);
     CHECK(ErrorRemedy(403, row.code).empty());
   }
+  CHECK(ErrorRemedy(404, "SecretNotFound") == "is the secret's name right, and its version?");
+  CHECK(ErrorRemedy(403, "SecretNotFound").empty());
+  CHECK(ErrorRemedy(404, "other").empty());
   CHECK(ErrorRemedy(400, "").empty());
   CHECK(ErrorRemedy(400, "other").empty());
   CHECK(ErrorRemedy(401, "invalid_resource").empty());

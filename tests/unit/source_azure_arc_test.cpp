@@ -95,6 +95,7 @@ TEST_CASE("azure-arc: challenges that name another file") {
                                   "\"/var/opt/azcmagent/tokens/k.key\"",
                                   " /var/opt/azcmagent/tokens/k.key",
                                   "/var/opt/azcmagent/tokens/a b.key",
+                                  "/var/opt/azcmagent/tokens/a\x7F.key",
                                   "/var/opt/azcmagent/tokens/\xC3\xA9.key",
                                   "\\var\\opt\\azcmagent\\tokens\\k.key",
                                   long_name.c_str()}) {

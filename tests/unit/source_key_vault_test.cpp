@@ -22,6 +22,8 @@ TEST_CASE("key vault: the request, with the place of its token") {
 TEST_CASE("key vault: by https alone, and by no name") {
   CHECK(Told(Find(SourceId::kKeyVault, {}, "http://v.example")).find("plain http") !=
         std::string::npos);
+  CHECK(Told(Find(SourceId::kKeyVault, {}, "v.example")).find("has no scheme") !=
+        std::string::npos);
   SourceId id = SourceId::kCount;
   CHECK_FALSE(SourceFind("key-vault", &id));
 }

@@ -131,6 +131,15 @@ TEST_CASE("workload-identity: the variables; https alone") {
   environment = Environment();
   environment.tenant_id = {};
   CHECK(Told(Find(kFederation, environment)) == "AZURE_TENANT_ID is unset: this source needs it");
+  for (const char* tenant : {"11111111-2222-3333-4444-555555555555", "a-1.b-2.example"}) {
+    environment.tenant_id = tenant;
+    CHECK(Line(environment).find("POST /" + std::string(tenant) + "/oauth2") == 0);
+  }
+  environment = Environment();
+  const std::string long_client(kIdentitySizeMax + 1, 'c');
+  environment.client_id = long_client;
+  CHECK(Told(Find(kFederation, environment)) == "AZURE_CLIENT_ID is longer than 512 bytes");
+  environment = Environment();
   const std::string long_tenant(kTenantSizeMax + 1, 't');
   for (const std::string_view tenant :
        {std::string_view("a/b"), std::string_view("a b"), std::string_view("../x"),

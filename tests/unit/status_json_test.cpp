@@ -275,6 +275,10 @@ TEST_CASE("status: what isn't a status file") {
   CHECK(changed("\"pid\":1234", "\"pid\":1,\"pid\":2") == Fault::kStatusForm);
   CHECK(changed("\"pid\":1234,", "") == Fault::kStatusForm);
   CHECK(changed("\"requests\":5", "\"requests\":5.5") == Fault::kStatusForm);
+  CHECK(changed("\"state\":\"fresh\"", "\"state\":1") == Fault::kStatusForm);
+  CHECK(changed("\"name\":\"storage\"", "\"name\":\"\\ud800\"") == Fault::kStatusForm);
+  CHECK(changed("\"name\":\"storage\"", "\"name\":1") == Fault::kStatusForm);
+  CHECK(changed("\"boot_id\":\"", "\"boot_id\":1,\"x\":\"") == Fault::kStatusForm);
   CHECK(changed("\"tokens\":[", "\"tokens\": [") == Fault::kStatusForm);
   CHECK(changed("],\n", "]\n") == Fault::kStatusForm);
   CHECK(changed("]}\n", "]}\n\n") == Fault::kStatusForm);
@@ -334,6 +338,44 @@ TEST_CASE("status: a file's state moves on, too") {
   file.condition = FileCondition::kFailed;
   CHECK(StatusFileJudge(file, moment) == FileCondition::kFailed);
   CHECK(StatusFileJudge(Example().files[1], moment) == FileCondition::kMissing);
+}
+
+TEST_CASE("status: a path is found by what is left of it") {
+  CHECK(StatusPathIs("/run/t", "/run/t"));
+  CHECK_FALSE(StatusPathIs("/run/t", "/run/u"));
+  CHECK_FALSE(StatusPathIs("/run/t", "/run/tt"));
+  CHECK(StatusPathIs("/run/??", "/run/\xC3\xFF"));
+  CHECK(StatusPathIs("/run/?", "/run/?"));
+  CHECK_FALSE(StatusPathIs("/run/?", "/run/t"));
+  CHECK_FALSE(StatusPathIs("/run/t", "/run/\xC3"));
+}
+
+TEST_CASE("status: of a secret, which doesn't expire, no end is shown; of a time unknown, no age") {
+  StatusToken token = Example().tokens[0];
+  StatusFile file = Example().files[0];
+  const StatusAgent agent;
+  StatusMoment moment;
+  moment.is_same_boot = true;
+  const auto shown = [&](Duration remaining) {
+    token.expires_at = file.expires_at = moment.now + remaining;
+    Rows rows;
+    StatusWriter writer;
+    writer.flush = Collect;
+    writer.context = &rows;
+    StatusTokenShow(token, agent, moment, false, writer);
+    StatusFileShow(file, moment, writer);
+    CHECK(StatusFlush(writer).ok());
+    return rows.text;
+  };
+  moment.now = {file.published_at.boot_ms + 5000};
+  token.issued_at_wall = {};
+  const Duration year = Seconds(int64_t{365} * 86400);
+  CHECK(shown(year) ==
+        "fresh    -        -        -        storage\n"
+        "current  5s       -                 /run/tokens/storage\n");
+  CHECK(shown(year - Seconds(1)) ==
+        "fresh    -        364d23h  -        storage\n"
+        "current  5s       364d23h           /run/tokens/storage\n");
 }
 
 TEST_CASE("status: lengths of time for people") {

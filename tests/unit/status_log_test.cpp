@@ -36,6 +36,19 @@ TEST_CASE("log: a line that is too long is cut, says so, and still ends") {
   CHECK(text.substr(text.size() - 4) == "...\n");
 }
 
+TEST_CASE("log: a line that nobody wants takes nothing") {
+  LogLine line;
+  LogBegin(line, LogLevel::kError, "x");
+  const uint32_t key = line.key;
+  LogSkip(line);
+  LogText(line, "a", "b");
+  LogAside(line, "c", "d");
+  LogNumber(line, "e", 1);
+  CHECK_FALSE(line.is_wanted);
+  CHECK(line.key == key);
+  CHECK(line.writer.text() == "level=error event=x");
+}
+
 TEST_CASE("log: a line for syslog has its priority and no time or newline") {
   char bytes[200];
   for (const auto& [level, priority] :
