@@ -378,7 +378,9 @@ class Racing(RunTest):
             time.sleep(round_number * 0.0007)  # some die before, some while they publish
             self.agent.kill()
             self.agent = self.start("run", "-c", self.config)
-        self.agent.wait_event("fetched")
+        # The one before may have written the very token that this one gets.
+        wait_until(lambda: self.agent.events("published") + self.agent.events("unchanged"),
+                   "the file judged")
         wait_until(lambda: not self.temporaries(), "leftovers swept")
         self.check_reader()
 
