@@ -27,7 +27,7 @@ constexpr size_t kLineContentSizeMax = kConfigLineSizeMax - 2;
 // A key or `[section]` as it is named in a file; for the command line as the option of that name:
 // `--client-id` for client_id, `--file` for [file]. A variable is named as it is.
 void AppendSubject(TextWriter& writer, const char* subject, bool is_command_line) {
-  const bool is_variable = subject[0] <= 'Z';  // in capitals, which a bracket too comes behind
+  const bool is_variable = subject[0] <= 'Z';  // keys are small, and [ comes behind Z
   const bool is_option = is_command_line && !is_variable;
   if (is_option) Append(writer, "--");
   for (; *subject != '\0'; ++subject) {

@@ -214,16 +214,22 @@ TEST_CASE("once: the directory gate") {
   CHECK(scene.Once() == 73);
 }
 
-TEST_CASE("get: prints the token and a newline, and nothing else") {
-  Scene scene;
+// What `get` of storage's token prints.
+std::string_view GetPrinted(Scene& scene, Format format) {
   Command& command = scene.command;
   command.id = CommandId::kGet;
+  command.format = format;
   command.has_token_options = true;
   command.options.resource = "storage";
   AgentStart(*scene.agent, *scene.world, command);
   while (!scene.agent->is_finished) AgentTurn(*scene.agent, *scene.world);
   CHECK(scene.agent->exit_code == 0);
-  const std::string_view output = scene.world->output.text();
+  return scene.world->output.text();
+}
+
+TEST_CASE("get: prints the token and a newline, and nothing else") {
+  Scene scene;
+  const std::string_view output = GetPrinted(scene, Format::kRaw);
   CHECK(output.size() == 1501);
   CHECK(output.substr(0, 6) == "sim.1.");
   CHECK(output.back() == '\n');
@@ -232,15 +238,7 @@ TEST_CASE("get: prints the token and a newline, and nothing else") {
 
 TEST_CASE("get: in another form") {
   Scene scene;
-  Command& command = scene.command;
-  command.id = CommandId::kGet;
-  command.format = Format::kHeader;
-  command.has_token_options = true;
-  command.options.resource = "storage";
-  AgentStart(*scene.agent, *scene.world, command);
-  while (!scene.agent->is_finished) AgentTurn(*scene.agent, *scene.world);
-  CHECK(scene.agent->exit_code == 0);
-  const std::string_view output = scene.world->output.text();
+  const std::string_view output = GetPrinted(scene, Format::kHeader);
   CHECK(output.substr(0, 28) == "Authorization: Bearer sim.1.");
   CHECK(output.size() == 1501 + 22);
 }
