@@ -224,7 +224,7 @@ void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
   const FileConfig& file = ConfigOf(agent).files[file_index];
   const TokenState& token = agent.tokens[file.token_index];
   if (!agent.files[file_index].is_known) {
-    // Where the start could not, as it failed.
+    // Not by the start, where the directory came by a reload.
     if (agent.files[file_index].failure_count != 0) {
       static_cast<void>(FileSweep(platform, TargetOf(agent, file_index)));
     }

@@ -107,7 +107,7 @@ char* LineRead(char* buffer, int buffer_size, void* stream) {
   if (!LineNext(reading)) return nullptr;
   TextWriter writer{buffer, static_cast<size_t>(buffer_size)};
   if (!reading.is_line_judged) Append(writer, reading.line);
-  Append(writer, "\n");
+  Append(writer, '\n');
   Append(writer, '\0');
   CHECK(!writer.overflowed);
   return buffer;

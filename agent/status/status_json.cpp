@@ -171,9 +171,9 @@ void PutMember(StatusWriter& writer, const Member& member, void* row) {
 // The end of the members' list is a row without a name.
 void PutObject(StatusWriter& writer, const Member* member, void* row) {
   for (bool is_first = true; member->name[0] != '\0'; ++member, is_first = false) {
-    Put(writer, is_first ? "{" : ",");
-    PutText(writer, member->name);
-    Put(writer, ":");
+    Put(writer, is_first ? "{\"" : ",\"");
+    Put(writer, member->name);
+    Put(writer, "\":");
     PutMember(writer, *member, row);
   }
   Put(writer, "}");

@@ -36,18 +36,14 @@ Status StatusFlush(StatusWriter& writer) {
   return writer.status;
 }
 
-// Byte by byte: the texts are so short that a call of memcpy takes longer.
 void Put(StatusWriter& writer, std::string_view text) {
-  uint32_t size = writer.size;
-  for (const char c : text) {
-    if (size == sizeof(writer.bytes)) {
-      writer.size = size;
-      static_cast<void>(StatusFlush(writer));
-      size = 0;
-    }
-    writer.bytes[size++] = c;
+  while (!text.empty()) {
+    if (writer.size == sizeof(writer.bytes)) static_cast<void>(StatusFlush(writer));
+    TextWriter to{writer.bytes, sizeof(writer.bytes), writer.size};
+    Append(to, text);  // what fits
+    text = SliceFrom(text, to.size - writer.size);
+    writer.size = static_cast<uint32_t>(to.size);
   }
-  writer.size = size;
 }
 
 void PutDecimal(StatusWriter& writer, int64_t value) {

@@ -266,6 +266,22 @@ TEST_CASE("what can't be swept at the start is swept before the first publicatio
   }
 }
 
+TEST_CASE("reload: a new directory whose first publication fails is swept before the next") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  SimDirectoryAdd(*scene.world, "/run/more", 0, 0755, true);
+  SimFileAdd(*scene.world, "/run/more/.miagent-000003e9.tmp", "half a tok", 0600);
+  scene.ConfigureOne("", "[file /run/more/storage]\ntoken = storage\n");
+  const SimFault* const fault = SimFail(*scene.world, Verb::kFileCreate, EIO, 0, 1);
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(10));
+  CHECK(fault->fired_count == 1);
+  CHECK(scene.TokenNumber("/run/more/storage") == 1);
+  CHECK(scene.File("/run/more/.miagent-000003e9.tmp") == "-");
+}
+
 TEST_CASE("a token that expires on a file while the new one can't be written goes by on_expiry") {
   for (const std::string policy : {"remove", "empty", "keep"}) {
     CAPTURE(policy);

@@ -422,6 +422,25 @@ TEST_CASE("SIGUSR1: a storm of signals is no storm of requests") {
   CHECK(scene.Requests() >= 5);
 }
 
+TEST_CASE("SIGUSR1: a second passes since the last request, also where it had to go out twice") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(2));
+  SimStepAdd(*scene.imds, {SimStepKind::kReset, 1, 0, {}, {}});
+  scene.imds->delay = Milliseconds(800);
+  scene.Signal(Signal::kRefresh);
+  scene.RunFor(Milliseconds(400));
+  scene.imds->delay = Duration{0};
+  scene.RunFor(Milliseconds(500));  // the kept connection broke, and a new one has been answered
+  REQUIRE(scene.Requests() == 3);
+  REQUIRE(scene.TokenNumber() == 2);
+  scene.Signal(Signal::kRefresh);
+  scene.RunFor(Seconds(3));
+  REQUIRE(scene.Requests() == 4);
+  CHECK(scene.RequestedAt(4) - scene.RequestedAt(3) >= 1.0);
+}
+
 TEST_CASE("SIGUSR1: while a request is under way that is refused, it is asked once more at once") {
   Scene scene;
   scene.ConfigureOne();
