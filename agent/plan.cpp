@@ -190,13 +190,13 @@ Status Judge(Agent& agent, Platform& platform, std::string_view path, bool requi
   return DirectoryTake(agent.directory, platform, path.data(), require_tmpfs);
 }
 
-// Whether two tokens, or two secrets but for their tokens, are the same.
+// Whether two tokens, or two secrets but for their tokens, are the same. What comes from the
+// environment alone is.
 bool IsSameItem(const TokenConfig& a, const TokenConfig& b) {
   return a.source == b.source && a.resource == b.resource && a.identity.kind == b.identity.kind &&
          a.identity.value == b.identity.value && a.endpoint.authority == b.endpoint.authority &&
          a.endpoint.path == b.endpoint.path && a.endpoint.is_https == b.endpoint.is_https &&
-         a.endpoint.client_id == b.endpoint.client_id &&
-         a.endpoint.tenant_id == b.endpoint.tenant_id && a.refresh == b.refresh;
+         a.refresh == b.refresh;
 }
 
 // Whether two are the same one, so that its slot and schedule live on.

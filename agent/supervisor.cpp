@@ -14,11 +14,9 @@ constexpr Duration kFullRetryDelay = Seconds(1);  // where the supervisor has no
 constexpr Duration kTurnPatience = Seconds(30);
 constexpr uint64_t kWatchdogMaxUs = 1'000'000'000'000;  // 11 days
 
-void Failed(Agent& agent, Platform& platform, const char* what, int32_t error) {
-  SupervisorState& state = agent.supervisor;
-  state.retry_at = agent.now + (error == EAGAIN ? kFullRetryDelay : kRetryDelayMax);
-  if (state.error == error) return;
-  state.error = error;
+void FailureTell(Agent& agent, Platform& platform, const char* what, int32_t error) {
+  if (agent.supervisor.error == error) return;
+  agent.supervisor.error = error;
   char bytes[64];
   TextWriter text{bytes, sizeof(bytes)};
   ErrnoDescribe(text, error);
@@ -29,13 +27,15 @@ void Failed(Agent& agent, Platform& platform, const char* what, int32_t error) {
 }
 
 bool Send(Agent& agent, Platform& platform, std::string_view message) {
-  const IoResult sent = LocalSend(platform, agent.supervisor.socket, message);
+  SupervisorState& state = agent.supervisor;
+  const IoResult sent = LocalSend(platform, state.socket, message);
   if (sent.ok()) {
-    agent.supervisor.error = 0;
-  } else {
-    Failed(agent, platform, "NOTIFY_SOCKET", sent.error);
+    state.error = 0;
+    return true;
   }
-  return sent.ok();
+  state.retry_at = agent.now + (sent.error == EAGAIN ? kFullRetryDelay : kRetryDelayMax);
+  FailureTell(agent, platform, "NOTIFY_SOCKET", sent.error);
+  return false;
 }
 
 bool SendReloading(Agent& agent, Platform& platform) {
@@ -124,8 +124,9 @@ void BecomeReady(Agent& agent, Platform& platform) {
   }
   state.is_ready = true;
   if (agent.command->ready_descriptor < 0) return;
+  // Once: it is closed now, whatever came of that.
   const IoResult told = DescriptorTell(platform, agent.command->ready_descriptor, "\n");
-  if (!told.ok()) Failed(agent, platform, "--ready-fd", told.error);
+  if (!told.ok()) FailureTell(agent, platform, "--ready-fd", told.error);
 }
 
 // Whether nothing waits for an inner reason.

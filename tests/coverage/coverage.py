@@ -31,7 +31,8 @@ from typing import Dict, List, NamedTuple, Tuple
 ROOT = Path(__file__).resolve().parents[2]
 EXCEPTIONS = Path(__file__).parent / "exceptions.toml"
 OPEN = Path(__file__).parent / "open.txt"
-PROGRAMS = ("unit", "contract_sim", "sim_sanitized", "sim_https", "tls")
+PROGRAMS = {"unit": (), "contract_sim": (), "sim_sanitized": (), "sim_https": (), "tls": (),
+            "swarm": (1, 2, 40)}  # and what they are called with: 40 lives of two years
 EXPANSION = 1  # the kind of a region that a macro stands in
 IS_CONSTANT = re.compile(r"true|false|std::is_\w+<.*>|sizeof\b.*")
 
@@ -114,9 +115,9 @@ def count(product: Path, build: Path, jobs: int, is_again: bool) -> dict:
                 ROOT / "toolchains/host-clang.cmake", "-DMIAGENT_TESTS=ON", "-DMIAGENT_COVERAGE=ON",
                 f"-DMIAGENT_PRODUCT_DIR={product}")
         run("cmake", "--build", build, "--parallel", jobs, "--target", *PROGRAMS)
-        for name in PROGRAMS:
+        for name, words in PROGRAMS.items():
             print(f"running {name}", file=sys.stderr)
-            run(build / "tests" / name, cwd=ROOT,
+            run(build / "tests" / name, *words, cwd=ROOT,
                 env=dict(os.environ, LLVM_PROFILE_FILE=str(build / f"{name}.profraw")))
     run("llvm-profdata-19", "merge", "-sparse", "-o", build / "all.profdata",
         *(build / f"{name}.profraw" for name in PROGRAMS))

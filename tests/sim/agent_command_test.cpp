@@ -214,16 +214,21 @@ TEST_CASE("once: the directory gate") {
   CHECK(scene.Once() == 73);
 }
 
-// What `get` of storage's token prints.
-std::string_view GetPrinted(Scene& scene, Format format) {
+// `get`, with options in place of a configuration. The exit code.
+int Get(Scene& scene, std::string_view resource, Format format = Format::kRaw) {
   Command& command = scene.command;
   command.id = CommandId::kGet;
   command.format = format;
   command.has_token_options = true;
-  command.options.resource = "storage";
+  command.options.resource = resource;
   AgentStart(*scene.agent, *scene.world, command);
   while (!scene.agent->is_finished) AgentTurn(*scene.agent, *scene.world);
-  CHECK(scene.agent->exit_code == 0);
+  return scene.agent->exit_code;
+}
+
+// What `get` of storage's token prints.
+std::string_view GetPrinted(Scene& scene, Format format) {
+  CHECK(Get(scene, "storage", format) == 0);
   return scene.world->output.text();
 }
 
@@ -265,6 +270,67 @@ TEST_CASE("call: a build without TLS says so, and asks nothing") {
   CHECK(scene.RunToEnd(CommandId::kCall) == 78);
   CHECK(scene.Logged("miagent: call: https needs TLS, which this build doesn't have\n"));
   CHECK(scene.Requests() == 0);
+}
+
+TEST_CASE("get: a refusal, an option that is wrong, an output that is full") {
+  Scene scene;
+  SUBCASE("a refusal") {
+    scene.Fails(400, 1, "", "{\"error\":\"invalid_resource\"}");
+    CHECK(Get(scene, "storage") == 69);
+    CHECK(scene.Logged("refused: HTTP 400 invalid_resource"));
+  }
+  SUBCASE("an option") {
+    CHECK(Get(scene, "no resource") == 64);
+    CHECK(scene.Logged("miagent: --resource: "));
+    CHECK(scene.Requests() == 0);
+  }
+  SUBCASE("an output") {
+    SimFail(*scene.world, Verb::kOutputWrite, ENOSPC, 0, 1);
+    CHECK(Get(scene, "storage") == 73);
+    CHECK(scene.Logged("no space left"));
+  }
+  CHECK(scene.world->output.text().empty());
+}
+
+TEST_CASE("once: --timeout ends also what had to wait for its turn; the first failure counts") {
+  Scene scene;
+  scene.Configure(
+      "[token a]\nresource = storage\n[token b]\nresource = vault\n"
+      "[file /run/tokens/a]\ntoken = a\n[file /run/tokens/b]\ntoken = b\n");
+  scene.imds->delay = Seconds(100);
+  CHECK(scene.Once(Seconds(5)) == 75);
+  CHECK(scene.Requests() == 1);
+  CHECK(scene.Logged("token a: imds at http://169.254.169.254: no answer in time"));
+  CHECK(scene.Logged("token b: imds at http://169.254.169.254: out of time"));
+  CHECK(scene.world->now.boot_ms < 10'000);
+}
+
+TEST_CASE("once: SIGTERM is its end, at once, with 75") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.imds->delay = Seconds(5);
+  scene.Start(CommandId::kOnce);
+  scene.RunFor(Seconds(1));
+  scene.Signal(Signal::kStop);
+  scene.RunFor(Seconds(1));
+  REQUIRE(scene.agent->is_finished);
+  CHECK(scene.agent->exit_code == 75);
+  CHECK(scene.File() == "-");
+}
+
+TEST_CASE("--config: another file; one that is too large is refused as a whole") {
+  Scene scene;
+  scene.Configure(std::string(kConfigSizeMax, '\n'));
+  CHECK(scene.Once() == 78);
+  CHECK(scene.Logged("/etc/miagent.conf: is larger than "));
+  SimFileAdd(*scene.world, "/etc/other.conf", "[token a]\n", 0644);
+  scene.command = Command{};
+  scene.command.id = CommandId::kOnce;
+  scene.command.config_path = "/etc/other.conf";
+  scene.agent = std::make_unique<Agent>();
+  AgentStart(*scene.agent, *scene.world, scene.command);
+  CHECK(scene.agent->exit_code == 78);
+  CHECK(scene.Logged("/etc/other.conf:1: "));
 }
 
 }  // namespace

@@ -325,5 +325,25 @@ TEST_CASE("exec: a restart that fails is the end") {
   CHECK(scene.app->start_count == 1);
 }
 
+TEST_CASE("exec: SIGQUIT is the program's, too") {
+  ExecScene scene;
+  scene.ConfigureOne();
+  scene.StartExec();
+  scene.RunFor(Seconds(1));
+  scene.Send(3);
+  CHECK(scene.Sent() == "3 ");
+}
+
+TEST_CASE("exec: a hook that is still at work doesn't keep the program waiting") {
+  ExecScene scene;
+  SimProgram& hook = SimProgramAdd(*scene.world, "/usr/bin/reload");
+  hook.runs = Seconds(5);
+  scene.ConfigureOne("", "notify = exec /usr/bin/reload\n");
+  scene.StartExec();
+  scene.RunFor(Seconds(1));
+  CHECK(hook.start_count == 1);
+  CHECK(scene.app->start_count == 1);
+}
+
 }  // namespace
 }  // namespace miagent

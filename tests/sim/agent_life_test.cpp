@@ -487,5 +487,100 @@ TEST_CASE("one seed is one history") {
   CHECK(hashes[0] != hashes[2]);
 }
 
+TEST_CASE("a group that isn't there is told, with its name") {
+  Scene scene;
+  SimFileAdd(*scene.world, "/etc/group", "root:x:0:\n", 0644);
+  scene.ConfigureOne("", "group = nobodys\n");
+  CHECK(scene.Once() == 78);
+  CHECK(scene.Logged("group: no 'nobodys' in /etc/group"));
+}
+
+TEST_CASE("SIGHUP: what makes another token of one, and what doesn't") {
+  struct Row {
+    const char* before;
+    const char* after;
+    bool is_other;
+  };
+  constexpr const char* kClient = "client_id = 11111111-2222-3333-4444-555555555555\n";
+  const Row rows[] = {
+      {kClient, kClient, false},
+      {"", "refresh_at = 60%\n", false},
+      {"", kClient, true},
+      {kClient, "object_id = 11111111-2222-3333-4444-555555555555\n", true},
+      {kClient, "client_id = 11111111-2222-3333-4444-555555555556\n", true},
+      {"", "endpoint = http://169.254.169.254/metadata/identity/oauth2/token\n", false},
+      {"", "endpoint = http://169.254.169.254/other\n", true},
+      {"", "endpoint = http://169.254.169.254:80\n", true},
+      {"", "endpoint = http://10.0.0.7/metadata/identity/oauth2/token\n", true},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(std::string(row.before));
+    CAPTURE(std::string(row.after));
+    Scene scene;
+    SimServerAdd(*scene.world, SimAddress(10, 0, 0, 7, 80), SimImdsAnswer, scene.imds.get());
+    scene.ConfigureOne("source = imds\n" + std::string(row.before));
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(10));
+    REQUIRE(scene.TokenNumber() == 1);
+    scene.ConfigureOne("source = imds\n" + std::string(row.after));
+    scene.Signal(Signal::kReload);
+    scene.RunFor(Seconds(10));
+    REQUIRE(scene.Logged("event=reloaded"));
+    CHECK(scene.Requests() == (row.is_other ? 2 : 1));
+  }
+}
+
+TEST_CASE("SIGHUP: a file in another form is written anew, from the token that is held") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.ConfigureOne("", "format = header\n");
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.Requests() == 1);
+  CHECK(scene.File().substr(0, 28) == "Authorization: Bearer sim.1.");
+}
+
+TEST_CASE("an answer that seems older is taken where the token in force has expired meanwhile") {
+  Scene scene;
+  const int64_t now_s = SimTrueTime(*scene.world).unix_s;
+  const auto answer = [now_s](const char* token, int64_t begin_s, int64_t end_s) {
+    const std::string body = std::string("{\"access_token\":\"") + token + "\",\"not_before\":\"" +
+                             std::to_string(now_s + begin_s) + "\",\"expires_on\":\"" +
+                             std::to_string(now_s + end_s) + "\"}";
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  const std::string first = answer("first", 0, 7200);
+  const std::string second = answer("second", -10, 90000);
+  SimStepAdd(*scene.imds, {SimStepKind::kBytes, 1, 0, {}, first});
+  SimStepAdd(*scene.imds, {SimStepKind::kBytes, 1, 0, {}, second});
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.File() == "first");
+  scene.imds->delay = Seconds(5);
+  while (scene.Requests() < 2) scene.RunFor(Seconds(1));
+  SimSuspendAt(*scene.world, scene.world->now, Seconds(7200));
+  scene.RunFor(Seconds(7210));
+  CHECK(scene.File() == "second");
+}
+
+TEST_CASE(
+    "refresh_in of an answer, where it is sooner than half of its life, is when to ask again") {
+  Scene scene;
+  const std::string body =
+      "{\"access_token\":\"first\",\"expires_in\":\"86400\",\"refresh_in\":\"3600\"}";
+  const std::string bytes =
+      "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  SimStepAdd(*scene.imds, {SimStepKind::kBytes, 1, 0, {}, bytes});
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(3300));
+  CHECK(scene.Requests() == 1);
+  scene.RunFor(Seconds(310));
+  CHECK(scene.Requests() == 2);
+}
+
 }  // namespace
 }  // namespace miagent

@@ -581,5 +581,18 @@ TEST_CASE("signal: every verb fails once; no handle stays open, and the token is
   }
 }
 
+TEST_CASE("a hook that fails in another way is told once more") {
+  NotifyScene scene;
+  scene.hook->exit_code = 3;
+  scene.ConfigureHook();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  scene.hook->exit_code = 4;
+  scene.Refresh();
+  scene.Refresh();
+  CHECK(scene.LogCount("notify_failed") == 2);
+  CHECK(scene.Logged("with exit status 4"));
+}
+
 }  // namespace
 }  // namespace miagent

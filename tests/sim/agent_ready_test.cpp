@@ -595,5 +595,55 @@ TEST_CASE("log: debug shows exchanges and a token's fingerprint, and no other le
   }
 }
 
+TEST_CASE("log: SIGHUP moves it to syslog") {
+  ReadyScene scene;
+  SimReceiverAdd(*scene.world, "/dev/log");
+  scene.Configure(kTwoTokens);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.datagrams.empty());
+  std::string text = "[agent]\nlog = syslog\n";
+  text += kTwoTokens;
+  scene.Configure(text);
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(1));
+  REQUIRE(!scene.datagrams.empty());
+  CHECK(scene.datagrams[0].text.find("event=reloaded") != std::string::npos);
+}
+
+TEST_CASE("watchdog: variables that make no sense ask for nothing") {
+  struct Row {
+    const char* name;
+    const char* value;
+  };
+  for (const Row& row :
+       {Row{"WATCHDOG_USEC", "0"}, Row{"WATCHDOG_USEC", "soon"}, Row{"WATCHDOG_PID", "me"}}) {
+    CAPTURE(std::string(row.value));
+    WatchdogScene scene;
+    SimEnvironmentSet(*scene.world, row.name, row.value);
+    scene.ConfigureOne();
+    scene.Start(CommandId::kRun);
+    scene.RunFor(Seconds(301));
+    CHECK(scene.Count("WATCHDOG=1") == 0);
+    CHECK(scene.Count("READY=1") == 1);
+  }
+}
+
+TEST_CASE("ready: --ready-fd whose reader has gone is told of, and costs nothing else") {
+  ReadyScene scene;
+  SimEnvironmentSet(*scene.world, "NOTIFY_SOCKET", "");
+  scene.Configure(kTwoTokens);
+  scene.world->inherited_descriptor = 7;
+  SimFail(*scene.world, Verb::kDescriptorTell, EPIPE, 0, UINT32_MAX);
+  scene.command = Command{};
+  scene.command.id = CommandId::kRun;
+  scene.command.ready_descriptor = 7;
+  scene.agent = std::make_unique<Agent>();
+  AgentStart(*scene.agent, *scene.world, scene.command);
+  scene.RunFor(Seconds(100));
+  CHECK(scene.Lines("--ready-fd") == 1);
+  CHECK_FALSE(scene.agent->is_finished);
+}
+
 }  // namespace
 }  // namespace miagent

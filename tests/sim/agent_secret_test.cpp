@@ -350,5 +350,86 @@ TEST_CASE("secret: neither log nor status has the value, and the end wipes it") 
   CHECK(std::string_view(bytes, sizeof(Agent)).find("Xp4sswordX") == std::string_view::npos);
 }
 
+TEST_CASE("secret: SIGUSR1 while the vault refuses is one new token, not two") {
+  VaultScene scene;
+  scene.vault.status = 401;
+  scene.vault.delay = Seconds(5);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(3));
+  REQUIRE(scene.Asked() == 1);
+  scene.Signal(Signal::kRefresh);
+  scene.vault.status = 200;
+  scene.RunFor(Seconds(90));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.File(kPath) == "p4ssword");
+}
+
+TEST_CASE(
+    "secret: a vault that refuses the token, whose endpoint is gone, isn't asked with it again") {
+  VaultScene scene;
+  scene.ConfigureSecret("refresh = 5m\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.Fails(500, 10000);
+  scene.vault.status = 401;
+  scene.RunFor(Seconds(3600));
+  CHECK(scene.Asked() == 2);
+  CHECK(scene.Requests() > 10);
+  CHECK(scene.File(kPath) == "p4ssword");
+}
+
+TEST_CASE("secret: SIGUSR1 with the token's endpoint gone asks the vault with the token in force") {
+  VaultScene scene;
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.Fails(500, 10000);
+  scene.Signal(Signal::kRefresh);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.Asked() == 2);
+}
+
+TEST_CASE("secret: an answer that is none is a failure, and the file stays") {
+  VaultScene scene;
+  scene.ConfigureSecret("refresh = 5m\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.vault.value = "\",\"value\":\"twice";
+  scene.RunFor(Seconds(400));
+  CHECK(scene.Asked() > 1);
+  CHECK(scene.Logged("event=refresh_failed secret=db"));
+  CHECK(scene.File(kPath) == "p4ssword");
+}
+
+TEST_CASE("secret: two vaults have a connection each") {
+  VaultScene scene;
+  Vault other;
+  other.value = "other";
+  SimServer& door = SimServerAdd(*scene.world, SimAddress(10, 0, 0, 6, 443), VaultAnswer, &other);
+  scene.Configure(
+      "[token vault]\nresource = vault\n"
+      "[secret db]\nvault = https://10.0.0.4\nname = Password\ntoken = vault\n"
+      "[secret api]\nvault = https://10.0.0.6\nname = Password\ntoken = vault\n"
+      "[file /run/tokens/db]\nsecret = db\n[file /run/tokens/api]\nsecret = api\n");
+  CHECK(scene.Once() == 0);
+  CHECK(scene.File(kPath) == "p4ssword");
+  CHECK(scene.File("/run/tokens/api") == "other");
+  CHECK(scene.door->connection_count == 1);
+  CHECK(door.connection_count == 1);
+}
+
+TEST_CASE("secret: a reload that gives it another token asks the vault anew") {
+  VaultScene scene;
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.Configure(
+      "[token mine]\nresource = vault\nclient_id = 11111111-2222-3333-4444-555555555555\n"
+      "[secret db]\nvault = https://10.0.0.4\nname = Password\ntoken = mine\n"
+      "[file /run/tokens/db]\nsecret = db\n");
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(70));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.Asked() == 2);
+}
+
 }  // namespace
 }  // namespace miagent

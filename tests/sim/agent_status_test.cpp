@@ -518,5 +518,92 @@ TEST_CASE("wait: returns when the files are there; looks once a second") {
   CHECK(scene.world->now - again < Seconds(4));
 }
 
+TEST_CASE("SIGHUP: a status file where none was, and one that can't be taken away") {
+  StatusScene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.File(kStatusPath) == "-");
+  scene.ConfigureStatus();
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.Status().is_whole);
+  scene.ConfigureOne();
+  SimFail(*scene.world, Verb::kFileRemove, EACCES, 0, 1);
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.Logged("/run/miagent/status.json"));
+  CHECK(scene.Logged("permission denied"));
+  CHECK(scene.Logged("event=reloaded"));
+}
+
+TEST_CASE("status: what is told of an agent of another boot, or of a clock that was put back") {
+  StatusScene scene;
+  scene.ConfigureStatus();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.world->alive_pid = 1000;
+  CHECK(scene.Inspect(CommandId::kStatus) == 0);
+  CHECK(scene.Output().find("process 1000: running") != std::string::npos);
+  SUBCASE("another boot: its process id is somebody else's") {
+    SimFileAdd(*scene.world, kBootIdPath, "99999999-2222-3333-4444-555555555555\n", 0444);
+    CHECK(scene.Inspect(CommandId::kStatus) == 0);  // by the wall clock the token is good
+    CHECK(scene.Output().find("process 1000: gone") != std::string::npos);
+  }
+  SUBCASE("it seems to have been written later than now") {
+    std::string text = scene.File(kStatusPath);
+    const std::string member = "\"written_boot_ms\":";
+    text.insert(text.find(member) + member.size(), "9999");
+    SimFileAdd(*scene.world, kStatusPath, text, 0644);
+    CHECK(scene.Inspect(CommandId::kStatus) == 0);
+    CHECK(scene.Output().find("process 1000: gone") != std::string::npos);
+  }
+}
+
+TEST_CASE("status: a file that can't be written is no good, though its last token still is") {
+  StatusScene scene;
+  scene.ConfigureStatus();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.world->alive_pid = 1000;
+  SimFail(*scene.world, Verb::kFileRename, EIO, 0, 1);
+  scene.Signal(Signal::kRefresh);
+  scene.RunFor(Milliseconds(500));
+  CHECK(scene.TokenState() == TokenCondition::kFresh);
+  CHECK(scene.Inspect(CommandId::kStatus) == 1);
+}
+
+TEST_CASE("status: a file that can't be read to its end, or an output that takes nothing") {
+  StatusScene scene;
+  scene.ConfigureStatus();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.world->alive_pid = 1000;
+  std::map<int, int> codes;
+  for (uint32_t skip = 0; skip < 6; ++skip) {
+    SimFail(*scene.world, Verb::kFileRead, EIO, skip, 1);
+    const int code = scene.Inspect(CommandId::kStatus);
+    ++codes[code];
+    if (code != 0) CHECK(scene.Logged("input/output error"));
+    if (code == 0) scene.Inspect(CommandId::kStatus);  // where the fault is still to come
+  }
+  CHECK(codes[78] > 0);  // the configuration
+  CHECK(codes[75] > 0);  // the status file
+  CHECK(codes[0] > 0);   // the boot id, without which there is the process
+  SimFail(*scene.world, Verb::kOutputWrite, ENOSPC, 0, 1);
+  CHECK(scene.Inspect(CommandId::kStatus) == 73);
+  CHECK(scene.Logged("standard output"));
+}
+
+TEST_CASE("status --json: a file that the agent doesn't serve yet counts, and adds no line") {
+  StatusScene scene;
+  scene.ConfigureStatus();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.ConfigureStatus("", "[file /run/tokens/more]\ntoken = storage\n");
+  CHECK(scene.Inspect(CommandId::kStatus, true) == 1);
+  CHECK(scene.Output().find("/run/tokens/more") == std::string::npos);
+}
+
 }  // namespace
 }  // namespace miagent

@@ -12,6 +12,7 @@ namespace {
 struct Session {
   Platform* platform = nullptr;  // null: none is open
   Socket socket;
+  bool has_sent = false;  // a byte went out: the connection stood
 };
 Session g_session;
 
@@ -20,7 +21,8 @@ TlsProgress ProgressOf(const IoResult& result, TlsWants wants) {
   if (result.error == EAGAIN || result.error == EINPROGRESS) {
     progress.wants = wants;
   } else if (!result.ok()) {
-    progress.status = {Fault::kConnectionLost, result.error};
+    const Fault fault = g_session.has_sent ? Fault::kConnectionLost : Fault::kConnectFailed;
+    progress.status = {fault, result.error};
   }
   progress.count = result.ok() ? static_cast<uint32_t>(result.count) : 0;
   return progress;
@@ -32,7 +34,7 @@ std::string_view TlsEngineName() { return "none, but for tests"; }
 
 Status TlsOpen(Platform& platform, Socket socket, const TlsTrust&, WallTime) {
   CHECK(g_session.platform == nullptr);
-  g_session = {&platform, socket};
+  g_session = {&platform, socket, false};
   return kOk;
 }
 
@@ -40,8 +42,9 @@ TlsProgress TlsHandshake() { return {}; }
 
 TlsProgress TlsWrite(const char* bytes, size_t size) {
   const ConstPart part{bytes, size};
-  return ProgressOf(SocketWrite(*g_session.platform, g_session.socket, &part, 1),
-                    TlsWants::kWriting);
+  const IoResult written = SocketWrite(*g_session.platform, g_session.socket, &part, 1);
+  if (written.ok()) g_session.has_sent = true;
+  return ProgressOf(written, TlsWants::kWriting);
 }
 
 TlsProgress TlsRead(char* bytes, size_t size) {
