@@ -21,8 +21,9 @@ bench="$run valgrind strace"  # what is compared with, tests/bench/peers.py asks
 packaging_test="$run debootstrap dpkg-dev lintian shellcheck g++"
 
 cross_test="qemu-user-static python3-cryptography strace g++ g++-aarch64-linux-gnu"
-# The machines that images are booted on.
-image="qemu-system-x86 qemu-system-arm python3-cryptography"
+# The machines that images are booted on, and what a kernel is built with.
+image="$build qemu-system-x86 qemu-system-arm python3-cryptography llvm-19 flex bison bc libelf-dev \
+libc6-dev"
 
 # For other processors: the headers of C++ and the kernel, libgcc, and a `strip`; no compiler. The
 # version is that of this machine's own C++ library, which came with clang.

@@ -1,7 +1,8 @@
-"""The two images of a processor: what is in them, and how they are booted.
+"""The images of a processor: what is in them, and how they are booted.
 
 `service`: BusyBox and miagent, a service of BusyBox' init. `init`: miagent as the first process,
-and what its network needs. The kernel of both is Debian's for clouds, as it is packaged.
+and what its network needs. The kernel of both is Debian's for clouds, as it is packaged. `alone`:
+miagent, and a kernel built for it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class Machine:
     name: str
     processor: str
     network_card: str
+    # For a kernel without ACPI: more of -M, and what tells it of the network card. qemu can do so,
+    # too, but at the line's end, where it would be miagent's argument.
+    plain: str = ""
+    plain_words: str = ""
 
     def command(self, image: Image, port: int, words: str = "") -> List[str]:
         """What boots an image with the console on standard input and output.
@@ -44,7 +49,10 @@ class Machine:
         can be reached from it. Its clock begins in 1970, as without one. `words` goes to the end
         of the kernel's line.
         """
-        return [f"qemu-system-{self.processor}", "-accel", "tcg", "-M", self.name,
+        more, more_words = (self.plain, self.plain_words) if image.is_alone else ("", "")
+        words = f"{WORDS[self.processor]} reboot=t panic=-1 {more_words} {words}"
+        return [f"qemu-system-{self.processor}", "-accel", "tcg",
+                "-M", self.name + more,
                 "-cpu", CPUS[self.processor], "-m", "256", "-nodefaults", "-no-user-config",
                 "-display", "none", "-serial", "stdio", "-rtc", "base=1970-01-01T00:00:00",
                 "-netdev", "user,id=net,net=169.254.0.0/16,host=169.254.10.1,"
@@ -52,24 +60,30 @@ class Machine:
                 f"{sys.executable} {HERE / 'relay.py'} {port}",
                 "-device", f"{self.network_card},netdev=net", "-kernel", str(image.kernel),
                 "-initrd", str(image.initramfs), "-append",
-                f"{WORDS[self.processor]} reboot=t panic=-1 {words}".strip()]
+                " ".join(words.split())]
 
 
 MACHINES = (Machine("q35", "x86_64", "virtio-net-pci,romfile="),
-            Machine("microvm", "x86_64", "virtio-net-device"),
+            Machine("microvm", "x86_64", "virtio-net-device", ",acpi=off,auto-kernel-cmdline=off",
+                    "virtio_mmio.device=512@0xfeb00e00:12"),
             Machine("virt", "aarch64", "virtio-net-device"))
 
 
 @dataclass(frozen=True)
 class Image:
-    """An initramfs, as a file in a folder, beside the kernel."""
+    """An initramfs, as a file in a folder, beside its kernel."""
 
     name: str
     folder: Path
 
     @property
+    def is_alone(self) -> bool:
+        """Whether its kernel is the one that was built for it."""
+        return self.name == "alone"
+
+    @property
     def kernel(self) -> Path:
-        return self.folder / "kernel"
+        return self.folder / ("alone.kernel" if self.is_alone else "kernel")
 
     @property
     def initramfs(self) -> Path:
@@ -112,17 +126,23 @@ def init_files(build: Path, processor: str) -> List[archive.Entry]:
     ]
 
 
-FILES = {"service": service_files, "init": init_files}
+def alone_files(build: Path, _: str) -> List[archive.Entry]:
+    """The kernel brings up the network, and starts miagent."""
+    return [archive.file("miagent", (build / "miagent").read_bytes(), 0o755)]
+
+
+FILES = {"service": service_files, "init": init_files, "alone": alone_files}
 
 
 def make(folder: Path, cross: Path, processor: str) -> List[Image]:
-    """Brings the kernel and writes both images; the product is that of `make cross`."""
+    """Brings the kernels and writes the images; the product is that of `make cross`."""
     if processor not in DEBIAN:
         sys.exit(f"there is no image for {processor}, only for {' and '.join(DEBIAN)}")
     made = [Image(name, folder / processor) for name in FILES]
     made[0].folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(next(_kernel(processor).glob("boot/vmlinuz-*")), made[0].kernel)
     for image in made:
+        shutil.copyfile(_path_from(HERE / "kernel.sh", processor) if image.is_alone else
+                        next(_kernel(processor).glob("boot/vmlinuz-*")), image.kernel)
         image.initramfs.write_bytes(archive.pack(FILES[image.name](cross / processor, processor)))
     return made
 
@@ -142,8 +162,12 @@ def _modules(processor: str) -> Dict[str, bytes]:
 
 def _package(name: str, processor: str) -> Path:
     """A package of Debian's, unpacked, for a processor."""
-    command = [str(ROOT / "toolchains/fetch.sh"), f"package:{name}", DEBIAN[processor]]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    return _path_from(ROOT / "toolchains/fetch.sh", f"package:{name}", DEBIAN[processor])
+
+
+def _path_from(script: Path, *words: str) -> Path:
+    """What a script made or brought: it says where that is."""
+    done = subprocess.run([str(script), *words], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit {done.returncode}")
+        sys.exit(f"{script} {' '.join(words)}: exit {done.returncode}")
     return Path(done.stdout.strip())

@@ -31,6 +31,10 @@ from harness import Emulator
 RESOURCE = "https://vault.azure.net"
 FILE = "/run/tokens/vault"
 PUBLISHED = r"event=published .*file=/run/tokens/vault\.header"
+# The image that has nothing but miagent: the kernel's words, the program's, what it says.
+ALONE = "rdinit=/miagent rootfstype=ramfs ip=dhcp"
+OPTIONS = "--resource vault --source imds"
+ALONE_PUBLISHED = r"event=published .*file=/token\b"
 GONE = "refuse for 3600s"
 READ_TRIES = 5  # the agent's log may get between a token's bytes
 PANIC = r"\[ *(\d+\.\d+)\] Kernel panic - not syncing: Attempted to kill init! exitcode=0x(\w{8})"
@@ -65,7 +69,10 @@ class Bench:
             self.emulator.clear_steps()
 
     def boot(self, machine: Machine, image: Image, words: str = "", *more: str) -> Console:
-        if machine.name == "microvm":  # README.md says why
+        # README.md says why.
+        if image.is_alone and machine.processor == "x86_64":
+            words = f"tsc=reliable tsc_early_khz={self.tsc_khz} {words}"
+        elif machine.name == "microvm":
             words = f"tsc_early_khz={self.tsc_khz} {words}"
         return Console([*machine.command(image, self.emulator.port, words), *more])
 
@@ -176,34 +183,64 @@ def service_life(bench: Bench, machine: Machine, image: Image) -> None:
         say(f"{machine.name}: service: booted anew in 1970, the service gone: a token once it came")
 
 
-def init_life(bench: Bench, machine: Machine, image: Image) -> None:
-    """Nothing but miagent: `get`, whose end is the machine's; `run`, the service gone at first."""
+def get_life(bench: Bench, machine: Machine, image: Image, words: str) -> float:
+    """`get` as the first process, whose end is the machine's; the seconds that it took."""
     bench.begin()
-    with bench.boot(machine, image, "-- get --resource vault", "-no-reboot") as console:
+    with bench.boot(machine, image, words, "-no-reboot") as console:
         token = console.wait(r"^(eyJ[\w-]+\.[\w-]+\.[\w-]+)\r?\n", "a token").group(1)
         end = console.wait(PANIC, "the end of the first process")
         console.wait_end()
     bench.check_token(token)
     require(int(end.group(2), 16) == 0, f"the first process ended with {end.group(2)}")
     seconds = float(end.group(1))
-    say(f"{machine.name}: init, get: a token {seconds:.2f} s after the kernel's start, verified")
+    say(f"{machine.name}: {image.name}, get: a token {seconds:.2f} s after the kernel's start, "
+        "verified")
+    return seconds
 
+
+def run_life(bench: Bench, machine: Machine, image: Image, words: str, published: str) -> None:
+    """`run` as the first process, the service gone at first."""
     bench.begin(gone=True)
-    with bench.boot(machine, image, "-- run -c /miagent.conf") as console:
+    with bench.boot(machine, image, words) as console:
         console.wait("event=refresh_failed", "a request that fails")
         bench.emulator.clear_steps()
-        console.wait(PUBLISHED, "a token")
-    say(f"{machine.name}: init, run: the service gone at first, then a token")
+        console.wait(published, "a token")
+    say(f"{machine.name}: {image.name}, run: the service gone at first, then a token")
+
+
+def init_life(bench: Bench, machine: Machine, image: Image) -> None:
+    """Nothing but miagent, and what brings up its network."""
+    seconds = get_life(bench, machine, image, "-- get --resource vault")
+    run_life(bench, machine, image, "-- run -c /miagent.conf", PUBLISHED)
     used = exec_life(bench, machine, image)
+    bench.figures.append(Figures(machine.name, image, seconds, used["VmRSS"], used["VmHWM"]))
+
+
+def alone_life(bench: Bench, machine: Machine, image: Image) -> None:
+    """Nothing but miagent, without a configuration; then a shell beside it, to look at it."""
+    seconds = get_life(bench, machine, image, f"{ALONE} -- get {OPTIONS}")
+    run_life(bench, machine, image, f"{ALONE} -- run {OPTIONS} --file /token", ALONE_PUBLISHED)
+    bench.begin()
+    words = "rdinit=/bin/sh rootfstype=ramfs ip=dhcp PATH=/bin"
+    with bench.boot(machine, with_shell(image, machine.processor), words) as console:
+        console.wait("^.*# ", "a shell")
+        console.shell("mknod /dev/null c 1 3 && mkdir /proc && mount -t proc proc /proc")
+        console.shell(f"{{ miagent run {OPTIONS} --file /token & }}")
+        console.wait(ALONE_PUBLISHED, "a token")
+        bench.check_token(console.shell("cat /token"))
+        require(console.shell("stat -c %a:%u /token").strip() == "600:0", "another mode or owner")
+        used = memory(console, "$!")
+    say(f"{machine.name}: alone, run: the file has the token, verified")
     bench.figures.append(Figures(machine.name, image, seconds, used["VmRSS"], used["VmHWM"]))
 
 
 def with_shell(image: Image, processor: str) -> Image:
     """The same, and unpacked over it a program to start, as an appliance adds its own."""
-    both = Image("init", image.folder / "with-shell")
+    both = Image(image.name, image.folder / "with-shell")
     both.folder.mkdir(exist_ok=True)
     shutil.copyfile(image.kernel, both.kernel)
-    applets = ("cat", "cut", "date", "ps", "sh", "sha256sum", "sleep", "stat")
+    applets = ("cat", "cut", "date", "mkdir", "mknod", "mount", "ps", "sh", "sha256sum", "sleep",
+               "stat")
     both.initramfs.write_bytes(image.initramfs.read_bytes() + archive.pack([
         archive.file("bin/busybox", images.busybox(processor), 0o755),
         *(archive.link(f"bin/{name}", "busybox") for name in applets),
@@ -244,25 +281,31 @@ def check_same_bytes(image: Image, cross: Path, processor: str) -> None:
     require(image.initramfs.read_bytes() == again, f"{image.initramfs}: made twice, it differs")
 
 
+LIVES = {"service": service_life, "init": init_life, "alone": alone_life}
+
+
 def main() -> None:
     folder, cross, processors = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3:]
     with Emulator("--lifetime", "12h") as emulator:
         bench = Bench(emulator)
         for processor in processors:
-            service, init = images.make(folder, cross, processor)
-            check_same_bytes(service, cross, processor)
-            check_same_bytes(init, cross, processor)
+            made = images.make(folder, cross, processor)
+            for image in made:
+                check_same_bytes(image, cross, processor)
             for machine in images.MACHINES:
                 if machine.processor == processor:
                     try:
-                        service_life(bench, machine, service)
-                        init_life(bench, machine, init)
+                        for image in made:
+                            LIVES[image.name](bench, machine, image)
                     except (Failure, verify.Rejected) as failure:
                         sys.exit(f"{machine.name}: {failure}")
-    print(f"\n{'':20}{'kernel':>12}{'initramfs':>12}{'token after':>13}{'resident':>11}{'peak':>9}")
+    print(f"\n{'':20}{'kernel':>12}{'initramfs':>12}{'together':>12}{'token after':>13}"
+          f"{'resident':>11}{'peak':>9}")
     for each in bench.figures:
+        kernel, initramfs = (path.stat().st_size
+                             for path in (each.image.kernel, each.image.initramfs))
         print(f"{each.machine + ' ' + each.image.name:20}"
-              f"{each.image.kernel.stat().st_size:12,}{each.image.initramfs.stat().st_size:12,}"
+              f"{kernel:12,}{initramfs:12,}{kernel + initramfs:12,}"
               f"{each.seconds_to_token:11.2f} s{each.resident_kib:7,} KiB{each.resident_kib_max:5,}"
               " KiB")
 

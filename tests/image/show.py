@@ -10,7 +10,9 @@ from pathlib import Path
 import images
 
 PORT = 8169  # the emulator's own
-PROGRAMS = {"service": "", "init": "-- run -c /miagent.conf"}
+WORDS = {"service": "", "init": "-- run -c /miagent.conf",
+         "alone": "rdinit=/miagent rootfstype=ramfs ip=dhcp -- "
+                  "run --resource vault --source imds --file /token"}
 
 
 def main() -> None:
@@ -23,7 +25,7 @@ def main() -> None:
         for image in made:
             print(f"{image.name}, {processor}: kernel {image.kernel.stat().st_size:,} bytes, "
                   f"initramfs {image.initramfs.stat().st_size:,}\n\n    "
-                  + shlex.join(machine.command(image, PORT, PROGRAMS[image.name])) + "\n")
+                  + shlex.join(machine.command(image, PORT, WORDS[image.name])) + "\n")
 
 
 if __name__ == "__main__":
