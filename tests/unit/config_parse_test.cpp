@@ -193,6 +193,7 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[file /run/..]\ntoken=t", 5, "without // . and .."},
       {"$[file /run/.miagent-0000abcd.tmp]\ntoken=t", 5, "temporary"},
       {"$[file /a\x01z]\ntoken=t", 5, "control characters"},
+      {"$[file /a\x7Fz]\ntoken=t", 5, "control characters"},
       {"$[file /f]\ntoken=t", 5, "[file]: there is another '/f'"},
       {"$[secret db]\nvalue=1", 5, "[secret]: needs TLS"},
       {"$color=red", 5, "there is no key 'color' in this section"},
@@ -258,6 +259,7 @@ TEST_CASE("config: each fault is told once, with its line and what was expected"
       {"$[token x]\nresource=arm\nrefresh_at=%", 7, "refresh_at: expected 10% to 90%"},
       {"$[token x]\nresource=arm\nrefresh_at=5 0%", 7, "refresh_at: expected 10% to 90%"},
       {"$[token x]\nresource=a\tm", 6, "resource: a value has no control characters"},
+      {"$[token x]\nresource=a\xC3\xA4", 6, "resource: a resource has no blanks, quotes"},
       // [file].
       {"$[file /g]\ntoken=", 6, "token: a value is missing"},
       {"$format=yaml", 5, "format: expected 'raw|json|env|header|template'"},
