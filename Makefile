@@ -102,8 +102,9 @@ cross-product:
 dist: setup-cross cross-product ## pack those: .tar.gz, .deb, SBOM and checksums in build/dist
 	@packaging/dist.sh $(BUILD)/dist $(foreach target,$(TARGET),$(CROSS)/$(target)*)
 
-cross-test: setup-cross setup-cross-test cross-product ## run those in qemu: simulations, check, get, once
+cross-test: setup-cross setup-cross-test cross-product ## run those in qemu: simulations, check, get, once; the unit tests in 32 bits
 	@$(PYTHON) tests/cross/run.py $(CROSS) $(TARGET)
+	@$(PYTHON) tests/cross/unit.py $(BUILD)/cross-tests $(JOBS) $(CROSS) $(filter armv7hf,$(TARGET))
 	@$(PYTHON) tests/cross/gcc.py $(BUILD)/gcc $(CROSS) $(TARGET)
 
 cross-check: dist ## build and pack those once more, in another folder: are they the same bytes?
