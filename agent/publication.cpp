@@ -10,8 +10,9 @@
 namespace miagent {
 namespace {
 
-// Tokens live up to 24 h (protocol.md); a mark beyond that, and an hour, is not believed.
-constexpr Duration kMarkLifeMax = Seconds(25 * 3600);
+// Tokens live up to 24 h (protocol.md), and 28 where Entra evaluates access all along; a mark
+// beyond that, and an hour, is not believed.
+constexpr Duration kMarkLifeMax = Seconds(29 * 3600);
 
 // What an agent before this one left, and has expired by the wall clock, stays this long: the
 // clock may be wrong, and the first answers decide.

@@ -36,13 +36,16 @@ Status StatusFlush(StatusWriter& writer) {
   return writer.status;
 }
 
+// Byte by byte: the texts are so short that a call of memcpy takes longer.
 void Put(StatusWriter& writer, std::string_view text) {
-  while (!text.empty()) {
+  const char* from = text.data();
+  const char* const end = from + text.size();
+  const char* const to_end = writer.bytes + sizeof(writer.bytes);
+  while (from != end) {
     if (writer.size == sizeof(writer.bytes)) static_cast<void>(StatusFlush(writer));
-    TextWriter to{writer.bytes, sizeof(writer.bytes), writer.size};
-    Append(to, text);  // what fits
-    text = SliceFrom(text, to.size - writer.size);
-    writer.size = static_cast<uint32_t>(to.size);
+    char* to = writer.bytes + writer.size;
+    while (from != end && to != to_end) *to++ = *from++;
+    writer.size = static_cast<uint32_t>(to - writer.bytes);
   }
 }
 

@@ -210,6 +210,20 @@ TEST_CASE("restart: an older token from the endpoint does not replace the newer 
   CHECK(scene.File() == before);
 }
 
+TEST_CASE("restart: a token that lives 28 hours is known by its file, as any") {
+  Scene scene;
+  scene.imds->lifetime = Seconds(28 * 3600);
+  scene.ConfigureOne();
+  CHECK(scene.Once() == 0);
+  CHECK(scene.Once() == 0);
+  CHECK(scene.Requests() == 1);
+  scene.imds->lifetime = Seconds(3600);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.Requests() == 2);
+  CHECK(scene.TokenNumber() == 1);
+}
+
 TEST_CASE("restart with IMDS down: what was left on file goes at its expiry, not sooner") {
   Scene scene;
   scene.imds->lifetime = Seconds(3600);
