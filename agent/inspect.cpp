@@ -146,7 +146,7 @@ Status LinesTake(Scan& scan, Lines& lines) {
   Span line;
   Status status;
   while (LineNext(lines, &line, &status)) {
-    if (scan.is_json) {  // which is shown
+    if (scan.is_json && scan.writer != nullptr) {
       Put(*scan.writer, {line.data, line.size});
       Put(*scan.writer, "\n");
     }
