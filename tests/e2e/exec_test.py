@@ -569,6 +569,7 @@ class Terminal(ExecTest):
         self.expect("ready> ")
         self.type("echo code=$?.\n")
         self.expect("code=0.")
+        self.expect("ready> ")  # or the next one looks as if it were that of what follows
         self.type(f"{wrapper} | false\n")
         self.expect("\n")
         self.type("x\n")
