@@ -96,6 +96,7 @@ bool RunsAs(Platform& platform, uint32_t pid, uint32_t uid) {
   for (uint32_t index = 0; index < 2; ++index) {
     uint64_t id = 0;
     if (!ParseUnsigned(WordTake(&rest), UINT32_MAX, &id) || id != uid) return false;
+    if (rest.empty()) return false;  // it may have been cut
   }
   return true;
 }

@@ -54,13 +54,14 @@ int64_t PidOf(const std::string& text) {
   return pid < 2 ? -1 : pid;
 }
 
-// Whether a status says that the process runs as kUid, by its first kilobyte.
+// Whether a status says that the process runs as kUid, by its first kilobyte, in words with an end.
 bool SaysUser(const std::string& status) {
   const std::string head = status.substr(0, 1024);
   const size_t line = head.find("\nUid:");
   if (line == head.npos) return false;
   const std::vector<std::string> words = Words(head.substr(line + 5));
-  return words.size() >= 2 && Number(words[0], UINT32_MAX) == kUid &&
+  const bool is_open = words.size() == 2 && kBlanks.find(head.back()) == kBlanks.npos;
+  return words.size() >= 2 && !is_open && Number(words[0], UINT32_MAX) == kUid &&
          Number(words[1], UINT32_MAX) == kUid;
 }
 
