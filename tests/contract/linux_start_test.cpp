@@ -157,7 +157,7 @@ TEST_CASE("nothing is opened before it is needed, and all of it is close-on-exec
     }
     Event event;
     platform.timeout_max = Milliseconds(0);  // the next deadline is the timer's
-    Wait(platform, ClockBoot(platform) + Milliseconds(1), &event, 1);
+    Wait(platform, ClockBoot(platform) + Milliseconds(50), &event, 1);
     int open_count = 0;
     for (int descriptor = 3; descriptor < 256; ++descriptor) {
       const int flags = fcntl(descriptor, F_GETFD);
