@@ -77,6 +77,7 @@ struct FileState {
   uint32_t gid = 0;
   bool is_current = false;       // holds the token in force
   bool is_known = false;         // what stood there before has been looked at
+  bool is_swept = false;         // its directory, of what a killed agent left there
   Instant attempt_at;            // after a failure: when to write again
   uint32_t failure_count = 0;
   Instant failing_since;

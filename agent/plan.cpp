@@ -277,6 +277,7 @@ void MoveFiles(Agent& agent, const Config& next) {
       const FileConfig& file = old.files[other];
       if (file.path != wanted.path) continue;
       FileState& state = agent.next_files[index];
+      state.is_swept = agent.files[other].is_swept;
       state.published_at = agent.files[other].published_at;
       state.published_count = agent.files[other].published_count;
       state.failure_total = agent.files[other].failure_total;
@@ -430,6 +431,7 @@ Status PlanOpenDirectories(Agent& agent, Platform& platform) {
     const uint32_t neighbour = NeighbourFind(ConfigOf(agent), index);
     const Status swept = neighbour == index ? FileSweep(platform, TargetOf(agent, index))
                                             : agent.files[neighbour].failure;
+    agent.files[index].is_swept = swept.ok();
     if (swept.ok()) continue;
     agent.files[index].failure = swept;
     agent.files[index].failure_count = 1;

@@ -224,11 +224,10 @@ void Succeeded(Agent& agent, Platform& platform, uint32_t file_index, bool is_wr
 void Publish(Agent& agent, Platform& platform, uint32_t file_index) {
   const FileConfig& file = ConfigOf(agent).files[file_index];
   const TokenState& token = agent.tokens[file.token_index];
-  if (!agent.files[file_index].is_known) {
-    // Not by the start, where the directory came by a reload.
-    if (agent.files[file_index].failure_count != 0) {
-      static_cast<void>(FileSweep(platform, TargetOf(agent, file_index)));
-    }
+  FileState& state = agent.files[file_index];
+  // Not by the start, where the directory came by a reload or couldn't be listed.
+  if (!state.is_swept) state.is_swept = FileSweep(platform, TargetOf(agent, file_index)).ok();
+  if (!state.is_known) {
     Status failure;
     if (StandingMayStay(agent, platform, file_index, &failure)) {
       return Succeeded(agent, platform, file_index, false);

@@ -280,7 +280,28 @@ TEST_CASE("what can't be swept at the start is swept before the first publicatio
   }
 }
 
-TEST_CASE("reload: a new directory whose first publication fails is swept before the next") {
+TEST_CASE("reload: a new directory is swept before its first publication, and not again after it") {
+  Scene scene;
+  scene.ConfigureOne();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  SimDirectoryAdd(*scene.world, "/run/more", 0, 0755, true);
+  SimFileAdd(*scene.world, "/run/more/.miagent-000003e9.tmp", "half a tok", 0600);
+  const std::string more = "[file /run/more/storage]\ntoken = storage\n";
+  scene.ConfigureOne("", more);
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.TokenNumber("/run/more/storage") == 1);
+  CHECK(scene.File("/run/more/.miagent-000003e9.tmp") == "-");
+  const uint64_t list_count = SimVerbCount(*scene.world, Verb::kDirectoryList);
+  scene.ConfigureOne("", more + "format = header\n");
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.File("/run/more/storage").substr(0, 22) == "Authorization: Bearer ");
+  CHECK(SimVerbCount(*scene.world, Verb::kDirectoryList) == list_count);
+}
+
+TEST_CASE("reload: a new directory that can't be listed at first is swept by a later publication") {
   Scene scene;
   scene.ConfigureOne();
   scene.Start(CommandId::kRun);
@@ -288,11 +309,14 @@ TEST_CASE("reload: a new directory whose first publication fails is swept before
   SimDirectoryAdd(*scene.world, "/run/more", 0, 0755, true);
   SimFileAdd(*scene.world, "/run/more/.miagent-000003e9.tmp", "half a tok", 0600);
   scene.ConfigureOne("", "[file /run/more/storage]\ntoken = storage\n");
-  const SimFault* const fault = SimFail(*scene.world, Verb::kFileCreate, EIO, 0, 1);
+  const SimFault* const fault = SimFail(*scene.world, Verb::kDirectoryList, EIO, 0, 1);
   scene.Signal(Signal::kReload);
   scene.RunFor(Seconds(10));
   CHECK(fault->fired_count == 1);
   CHECK(scene.TokenNumber("/run/more/storage") == 1);
+  CHECK(scene.File("/run/more/.miagent-000003e9.tmp") == "half a tok");
+  scene.RunFor(Seconds(86400));
+  CHECK(scene.TokenNumber("/run/more/storage") > 1);
   CHECK(scene.File("/run/more/.miagent-000003e9.tmp") == "-");
 }
 
