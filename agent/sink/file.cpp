@@ -186,8 +186,12 @@ Status FileSweep(Platform& platform, const FileTarget& target) {
   if (target.hold->is_swept) return kOk;
   Sweep sweep{&platform, target.hold->directory};
   const IoResult listed = DirectoryList(platform, sweep.directory, SweepVisit, &sweep);
-  target.hold->is_swept = listed.ok();
-  return listed.ok() ? kOk : Status{Fault::kDirectoryOpen, listed.error};
+  if (!listed.ok()) {
+    DirectoryRelease(*target.hold, platform);  // to be listed again, it has to be opened again
+    return {Fault::kDirectoryOpen, listed.error};
+  }
+  target.hold->is_swept = true;
+  return kOk;
 }
 
 Status FileReadBack(Platform& platform, const FileTarget& target, Span memory, Standing* standing) {
