@@ -239,6 +239,7 @@ TEST_CASE("exec: on_refresh waits for all files of the token, and for no other t
   SimDirectoryAdd(*scene.world, "/run/more", 0, 0755, true);
   scene.ConfigureRefresh("signal WINCH",
                          "[file /run/more/storage]\ntoken = storage\n"
+                         "[file /run/more/header]\ntoken = storage\nformat = header\n"
                          "[token vault]\nresource = vault\n"
                          "[file /run/tokens/vault]\ntoken = vault\n");
   scene.StartExec();

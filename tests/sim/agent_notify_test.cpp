@@ -325,6 +325,31 @@ TEST_CASE("once: ends when the hooks have, and a failing hook is one line and no
   CHECK(scene.left_open_count == 0);
 }
 
+TEST_CASE(
+    "once: a reload in its course; a hook that fails for a file and for its new form is told "
+    "twice") {
+  NotifyScene scene;
+  scene.hook->exit_code = 9;
+  scene.hook->runs = Seconds(2);
+  SimReceiver& syslog = SimReceiverAdd(*scene.world, "/dev/log");
+  scene.ConfigureHook();
+  scene.Start(CommandId::kOnce);
+  scene.RunFor(Seconds(1));
+  scene.Configure(
+      "[agent]\nlog = syslog\n[token storage]\nresource = https://storage.azure.com/\n"
+      "[file /run/tokens/a]\ntoken = storage\nformat = header\n"
+      "notify = exec /usr/bin/reload \"two words\" storage\n");
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Seconds(20));
+  CHECK(scene.agent->is_finished);
+  CHECK(scene.agent->exit_code == 0);
+  CHECK(scene.Requests() == 1);
+  CHECK(scene.File("/run/tokens/a").find("Authorization: ") == 0);
+  CHECK(scene.hook->start_count == 2);
+  CHECK(scene.LogCount("miagent: /run/tokens/a: the hook failed, with exit status 9\n") == 2);
+  CHECK(syslog.message_count == 0);
+}
+
 TEST_CASE("stop leaves a running hook alone, and closes its output") {
   NotifyScene scene;
   scene.hook->runs = Seconds(8);
@@ -518,10 +543,57 @@ TEST_CASE("signal: a pid file may belong to the user that the process runs as") 
     CHECK(scene.app->sent.count == 0);
   }
   SUBCASE("there is no telling") {
-    SimFileAdd(*scene.world, "/proc/4711/status", "Name:\tUid:\t500\n", 0444);
+    const char* text = "";
+    SUBCASE("no user") { text = "Name:\tUid:\t500\n"; }
+    SUBCASE("no number") { text = "Name:\ta\nUid:\tapp\tapp\tapp\tapp\n"; }
+    SUBCASE("cut in the first") { text = "Name:\ta\nUid:\t500"; }
+    SUBCASE("cut in the second") { text = "Name:\ta\nUid:\t500\t500"; }
+    SimFileAdd(*scene.world, "/proc/4711/status", text, 0444);
     CHECK_FALSE(scene.Reason().empty());
     CHECK(scene.app->sent.count == 0);
   }
+}
+
+TEST_CASE(
+    "signal: an agent without privileges signals its own user's process, by its own pid file") {
+  SignalScene scene;
+  scene.app->uid = 7;
+  scene.PidFile("4711\n").owner_uid = 7;
+  scene.world->process.uid = 7;
+  SimDirectoryAdd(*scene.world, "/run/own", 7, 0755, true);
+  scene.ConfigureOne("",
+                     "[file /run/own/a]\ntoken = storage\n"
+                     "notify = signal HUP /run/app/app.pid\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.TokenNumber("/run/own/a") == 1);
+  CHECK(scene.app->sent.count == 1);
+}
+
+TEST_CASE("signal: a pid file that another user puts there meanwhile counts as changed") {
+  int changed_count = 0;
+  for (uint64_t at_call = 0; at_call < 24; ++at_call) {
+    SignalScene scene;
+    scene.PidFile("4711\n");
+    struct Plan {
+      uint64_t calls_left;
+      bool is_done = false;
+    } plan{at_call};
+    scene.world->hook_context = &plan;
+    scene.world->before_verb = [](void* context, Platform& world, Verb) -> int32_t {
+      Plan& now = *static_cast<Plan*>(context);
+      if (now.is_done || SimFileFind(world, "/run/tokens/a") == nullptr) return 0;
+      if (now.calls_left-- != 0) return 0;
+      now.is_done = true;
+      SimFileAdd(world, "/run/app/app.pid", "4711\n", 0644).owner_uid = 500;
+      return 0;
+    };
+    const bool is_changed = Contains(scene.Reason(), "the pid file changed while it was read");
+    REQUIRE(plan.is_done);
+    CHECK((scene.app->sent.count == 0) == is_changed);
+    changed_count += is_changed ? 1 : 0;
+  }
+  CHECK(changed_count > 2);
 }
 
 TEST_CASE("signal: the process ends and its id is used again, at any verb: nobody else gets it") {

@@ -209,6 +209,59 @@ TEST_CASE("secret: an outage of the token's endpoint stops the questions, not th
   CHECK(scene.File(kPath) == "p4ssword");
 }
 
+TEST_CASE("secret: one that waits for its token is no fault of the agent's: the watchdog is told") {
+  VaultScene scene;
+  int told_count = 0;
+  SimEnvironmentSet(*scene.world, "NOTIFY_SOCKET", "/run/systemd/notify");
+  SimEnvironmentSet(*scene.world, "WATCHDOG_USEC", "60000000");
+  SimReceiverAdd(*scene.world, "/run/systemd/notify");
+  scene.world->hook_context = &told_count;
+  scene.world->on_local = [](void* context, std::string_view, std::string_view text) {
+    if (text == "WATCHDOG=1") ++*static_cast<int*>(context);
+  };
+  scene.imds->lifetime = Seconds(3600);
+  scene.ConfigureSecret("refresh = 10m\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.Fails(500, 10000);
+  scene.RunFor(Seconds(2 * 3600));
+  REQUIRE(scene.agent->tokens[0].slot == kSlotNone);
+  told_count = 0;
+  scene.RunFor(Seconds(3600));
+  CHECK(told_count == 120);
+}
+
+TEST_CASE("secret: the question goes on while a token that isn't its own expires") {
+  VaultScene scene;
+  const auto configure = [&scene](const std::string& secret_lines) {
+    scene.Configure(
+        "[token other]\nresource = storage\n[token vault]\nresource = vault\n"
+        "[secret db]\nvault = https://10.0.0.4\nname = Password\ntoken = vault\n" +
+        secret_lines +
+        "[file /run/tokens/other]\ntoken = other\n[file /run/tokens/db]\nsecret = db\n");
+  };
+  configure("");
+  scene.imds->delay = Seconds(1);  // between the two tokens' ends
+  scene.imds->lifetime = Seconds(3600);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.imds->delay = Duration{0};
+  scene.Fails(500, 10000);
+  const Instant other_ends_at = scene.agent->tokens[0].expires_at;
+  REQUIRE(scene.agent->tokens[1].expires_at - other_ends_at >= Milliseconds(900));
+  scene.RunFor(other_ends_at - scene.world->now - Milliseconds(100));
+  scene.vault.value = "second";
+  scene.vault.delay = Milliseconds(200);
+  configure("version = 2\n");
+  scene.Signal(Signal::kReload);
+  scene.RunFor(Milliseconds(150));
+  CHECK(scene.agent->tokens[0].slot == kSlotNone);
+  CHECK(scene.Asked() == 2);
+  scene.RunFor(Milliseconds(200));
+  CHECK(scene.File(kPath) == "second");
+  CHECK(scene.Asked() == 2);
+}
+
 TEST_CASE("secret: a 429 is asked again when it says") {
   VaultScene scene;
   scene.vault.status = 429;
@@ -236,10 +289,12 @@ TEST_CASE("secret: what another agent published stays where it is the same, else
   scene.Start(CommandId::kRun);
   scene.RunFor(Seconds(10));
   CHECK(scene.agent->files[0].published_count == 0);
-  scene.vault.value = "p4sswor";  // a part of what stands there
-  scene.KillAndStart();
-  scene.RunFor(Seconds(10));
-  CHECK(scene.File(kPath) == "p4sswor");
+  for (const char* value : {"p4sswor", "other"}) {  // a part of what stands there; none
+    scene.vault.value = value;
+    scene.KillAndStart();
+    scene.RunFor(Seconds(10));
+    CHECK(scene.File(kPath) == value);
+  }
 }
 
 TEST_CASE("secret: a file of another secret is no good for once") {

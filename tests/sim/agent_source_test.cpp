@@ -1,6 +1,8 @@
 // The sources as the agent speaks them: Azure Arc's challenge and its key file, and what a reload
 // reads again.
 
+#include <cerrno>
+
 #include "doctest.h"
 #include "tests/sim/scene.h"
 
@@ -203,6 +205,8 @@ const Broken kBroken[] = {
        SimDirectoryMove(*scene.world, "/var/opt/azcmagent/tokens");
        SimDirectoryLinkAdd(*scene.world, "/var/opt/azcmagent/tokens");
      }},
+    {"the key file or its directory is a symbolic link",  // as another kernel may say it
+     [](ArcScene& scene) { SimFail(*scene.world, Verb::kDirectoryOpen, ELOOP, 0, 1); }},
     {"can't open the key file that the challenge names: no such file or directory",
      [](ArcScene& scene) { SimDirectoryMove(*scene.world, "/var/opt/azcmagent/tokens"); }},
     {"can't open the key file that the challenge names: ",
@@ -296,11 +300,13 @@ TEST_CASE("arc: fails closed where the identity isn't echoed") {
 
 struct HeaderServer {
   std::string seen;
+  std::string request;
 };
 
 void HeaderAnswer(void* context, SimExchange& exchange) {
   auto& server = *static_cast<HeaderServer*>(context);
   server.seen = SimRequestHeader(exchange, "x-identity-header");
+  server.request = exchange.request;
   SimToken token;
   token.access_token = "sim.1.app";
   token.resource = "r";
@@ -331,6 +337,23 @@ TEST_CASE("app-service: found by its variables; a reload reads them again") {
   scene.RunFor(Seconds(70));
   CHECK(scene.Logged("IDENTITY_HEADER: has a blank or another byte that no header has"));
   CHECK_FALSE(scene.Logged("X: y"));
+}
+
+TEST_CASE("azure-ml: the identity of the variables, unless the token names one") {
+  for (const std::string own : {"", "11111111-2222-3333-4444-55555555555a"}) {
+    CAPTURE(own);
+    Scene scene;
+    HeaderServer server;
+    SimServerAdd(*scene.world, SimAddress(127, 0, 0, 1, 41), HeaderAnswer, &server);
+    SimEnvironmentSet(*scene.world, "MSI_ENDPOINT", "http://localhost:41/msi/token");
+    SimEnvironmentSet(*scene.world, "MSI_SECRET", "s");
+    SimEnvironmentSet(*scene.world, "DEFAULT_IDENTITY_CLIENT_ID", "of-the-compute");
+    scene.ConfigureOne("source = azure-ml\n" + (own.empty() ? "" : "client_id = " + own + "\n"));
+    CHECK(scene.Once() == 0);
+    CHECK(scene.TokenNumber() == 1);
+    const std::string expected = "&clientid=" + (own.empty() ? "of-the-compute" : own) + " HTTP";
+    CHECK(server.request.find(expected) != std::string::npos);
+  }
 }
 
 }  // namespace

@@ -320,6 +320,24 @@ TEST_CASE("status: an agent that can't see the boot id, as a confined service, r
   }
 }
 
+TEST_CASE("status: an agent that ends in the instant in which its token expires tells so") {
+  StatusScene scene;
+  scene.ConfigureStatus();
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.Fails(503, 100000);
+  const Duration left = scene.agent->tokens[0].expires_at - scene.world->now;
+  SimCallAt(
+      *scene.world, scene.world->now + left,
+      [](void* context, Platform&) { static_cast<StatusScene*>(context)->Signal(Signal::kStop); },
+      &scene);
+  scene.RunFor(left + Seconds(1));
+  REQUIRE(scene.agent->is_finished);
+  const Read read = scene.Status();
+  REQUIRE(read.tokens.size() == 1);
+  CHECK(read.tokens[0].row.condition == TokenCondition::kExpired);
+}
+
 TEST_CASE("status: a refusal is told with what the endpoint said") {
   StatusScene scene;
   scene.Fails(400, 1000, "",

@@ -45,8 +45,8 @@ TEST_CASE("vaults, clouds, versions, times") {
        "https://v.vault.azure.cn/secrets/n", 900},
       {"vault = https://10.0.0.4:8443\nname = n\nversion = 0a\ntoken = t\nrefresh = 24h\n", "",
        "https://10.0.0.4:8443/secrets/n/0a", 86400},
-      {"vault = v-1\nname = n\ntoken = t\nrefresh = 60s\n", "",
-       "https://v-1.vault.azure.net/secrets/n", 60},
+      {"vault = v-1\nname = n-1-A\ntoken = t\nrefresh = 60s\n", "",
+       "https://v-1.vault.azure.net/secrets/n-1-A", 60},
       {"vault = https://v.example/\nname = n\ntoken = t\nrefresh = 1m\n", "",
        "https://v.example/secrets/n", 60},
   };
