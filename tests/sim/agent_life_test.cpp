@@ -280,13 +280,19 @@ TEST_CASE("what can't be swept at the start is swept before the first publicatio
   }
 }
 
+// An agent at work, and beside its directory one more, with what a killed agent left in it.
+struct MoreScene : Scene {
+  MoreScene() {
+    ConfigureOne();
+    Start(CommandId::kRun);
+    RunFor(Seconds(1));
+    SimDirectoryAdd(*world, "/run/more", 0, 0755, true);
+    SimFileAdd(*world, "/run/more/.miagent-000003e9.tmp", "half a tok", 0600);
+  }
+};
+
 TEST_CASE("reload: a new directory is swept before its first publication, and not again after it") {
-  Scene scene;
-  scene.ConfigureOne();
-  scene.Start(CommandId::kRun);
-  scene.RunFor(Seconds(1));
-  SimDirectoryAdd(*scene.world, "/run/more", 0, 0755, true);
-  SimFileAdd(*scene.world, "/run/more/.miagent-000003e9.tmp", "half a tok", 0600);
+  MoreScene scene;
   const std::string more = "[file /run/more/storage]\ntoken = storage\n";
   scene.ConfigureOne("", more);
   scene.Signal(Signal::kReload);
@@ -304,12 +310,7 @@ TEST_CASE("reload: a new directory is swept before its first publication, and no
 TEST_CASE("reload: a new directory that can't be listed is opened and listed again") {
   for (const uint32_t fail_count : {1u, 2u}) {  // for the first file, for both
     CAPTURE(fail_count);
-    Scene scene;
-    scene.ConfigureOne();
-    scene.Start(CommandId::kRun);
-    scene.RunFor(Seconds(1));
-    SimDirectoryAdd(*scene.world, "/run/more", 0, 0755, true);
-    SimFileAdd(*scene.world, "/run/more/.miagent-000003e9.tmp", "half a tok", 0600);
+    MoreScene scene;
     scene.ConfigureOne("",
                        "[file /run/more/storage]\ntoken = storage\n"
                        "[file /run/more/header]\ntoken = storage\nformat = header\n");
