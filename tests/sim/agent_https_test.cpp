@@ -17,6 +17,8 @@ struct Door {
   uint32_t lost_count = 0;  // of the next requests: the connection ends without an answer
   bool has_date = true;
   std::string answer;       // in place of a token
+  bool ends = false;        // behind that
+  bool ends_later = false;  // a minute after a token
   std::string request;
 };
 
@@ -28,7 +30,11 @@ void DoorAnswer(void* context, SimExchange& exchange) {
     --door.lost_count;
     return SimEnd(exchange);
   }
-  if (!door.answer.empty()) return SimSend(exchange, door.answer);
+  if (!door.answer.empty()) {
+    SimSend(exchange, door.answer);
+    if (door.ends) SimEnd(exchange);
+    return;
+  }
   const std::string text = "sim." + std::to_string(++door.issued_number) + ".door";
   SimToken token;
   token.access_token = text;
@@ -38,6 +44,9 @@ void DoorAnswer(void* context, SimExchange& exchange) {
   SimAnswer answer;
   answer.has_date = door.has_date;
   SimTokenSend(exchange, token, answer);
+  if (!door.ends_later) return;
+  SimDelay(exchange, Seconds(60));
+  SimEnd(exchange);
 }
 
 struct DoorScene : Scene {
@@ -165,6 +174,45 @@ TEST_CASE("https: of a name's addresses, the next where one refuses") {
   CHECK(scene.Said("\r\nHost: login.test\r\n"));
 }
 
+// Without AZURE_AUTHORITY_HOST the authority is the cloud's, whose host is known with the cloud.
+TEST_CASE(
+    "workload-identity: without an authority of the environment, asks the login of the cloud") {
+  WorkloadScene scene;
+  scene.Set("AZURE_AUTHORITY_HOST", "");
+  std::string host;
+  SUBCASE("public, where nothing is said") {
+    host = "login.microsoftonline.com";
+    scene.ConfigureOne("source = workload-identity\n");
+  }
+  SUBCASE("china") {
+    host = "login.chinacloudapi.cn";
+    scene.Configure(
+        "[agent]\ncloud = china\n"
+        "[token storage]\nresource = https://storage.azure.com/\nsource = workload-identity\n"
+        "[file /run/tokens/storage]\ntoken = storage\n");
+  }
+  SimFileAdd(*scene.world, "/etc/hosts", "10.0.0.5 " + host + "\n", 0644);
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  CHECK(scene.TokenNumber() == 1);
+  CHECK(scene.Said("POST /tenant-one/oauth2/v2.0/token HTTP/1.1\r\n"));
+  CHECK(scene.Said("\r\nHost: " + host + "\r\n"));
+}
+
+TEST_CASE("https: of a name's addresses, one that can't even be begun with is passed over") {
+  WorkloadScene scene;
+  scene.Set("AZURE_AUTHORITY_HOST", "https://login.test/");
+  SimFileAdd(*scene.world, "/etc/hosts",
+             "10.0.0.9 login.test\n10.0.0.8 login.test\n10.0.0.5 login.test\n", 0644);
+  SimServer& denied = SimServerAdd(*scene.world, SimAddress(10, 0, 0, 8, 443), DoorAnswer, nullptr);
+  denied.greeting = SimGreeting::kDeny;
+  denied.greeting_error = EACCES;
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(1));
+  CHECK(scene.TokenNumber() == 1);
+  CHECK_FALSE(scene.Logged("refresh_failed"));
+}
+
 TEST_CASE("https: a policy that forbids the endpoint is told as that") {
   FabricScene scene;
   scene.entry->greeting = SimGreeting::kDeny;
@@ -193,6 +241,46 @@ TEST_CASE(
   CHECK(scene.Asked() == 3);
   CHECK(scene.entry->connection_count == 2);
   CHECK_FALSE(scene.Logged("refresh_failed"));
+}
+
+TEST_CASE("https: where a kept connection can't be opened again, that is what is told") {
+  FabricScene scene;
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.door.lost_count = 1;
+  scene.entry->greeting = SimGreeting::kDeny;
+  scene.entry->greeting_error = EACCES;
+  scene.Refresh();
+  CHECK(scene.Logged("not allowed to connect: permission denied"));
+  CHECK(scene.TokenNumber() == 1);
+}
+
+// The server has taken the request: asked again at once, it would be done twice.
+TEST_CASE("https: a kept connection that ends within an answer is a failure") {
+  FabricScene scene;
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  scene.door.answer = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{";
+  scene.door.ends = true;
+  scene.RunFor(Seconds(2));
+  scene.Signal(Signal::kRefresh);
+  scene.RunFor(Milliseconds(500));
+  CHECK(scene.Asked() == 2);
+  CHECK(scene.Logged("event=refresh_failed"));
+  CHECK(scene.entry->connection_count == 1);
+}
+
+TEST_CASE("https: the end of a kept connection is noticed while nothing is asked") {
+  FabricScene scene;
+  scene.door.ends_later = true;
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  const uint32_t open_count = scene.world->open_handle_count;
+  scene.RunFor(Seconds(60));
+  CHECK(scene.world->open_handle_count == open_count - 1);
+  scene.Refresh();
+  CHECK(scene.TokenNumber() == 2);
+  CHECK(scene.Asked() == 2);
 }
 
 TEST_CASE("https: a connection that ends without a byte, and what is no answer, is tried again") {
@@ -247,6 +335,21 @@ TEST_CASE(
   CHECK(scene.TokenNumber() == 1);
   CHECK(scene.Asked() == 1);
   CHECK(scene.entry->connection_count == 1);
+}
+
+TEST_CASE("https: a reload from http to https, all else the same, asks anew") {
+  DoorScene scene;
+  scene.ConfigureOne("source = imds\nendpoint = http://10.0.0.5:443/token\n");
+  scene.Start(CommandId::kRun);
+  scene.RunFor(Seconds(10));
+  REQUIRE(scene.TokenNumber() == 1);
+  scene.Reload();
+  CHECK(scene.Asked() == 1);
+  scene.ConfigureOne("source = imds\nendpoint = https://10.0.0.5:443/token\n");
+  scene.Reload();
+  CHECK(scene.Asked() == 2);
+  CHECK(scene.TokenNumber() == 2);
+  CHECK(scene.entry->connection_count == 2);
 }
 
 }  // namespace

@@ -501,6 +501,20 @@ TEST_CASE("a name's addresses are tried one after the other") {
   CHECK(world.server->request_count == 1);
 }
 
+TEST_CASE("an address that can't even be begun with is passed over as one that refuses") {
+  NamedWorld world({Good});
+  const Address denied = SimAddress(10, 9, 9, 8, 80);
+  SimServer& server = SimServerAdd(*world.platform, denied, PlayNext, &world.play);
+  server.greeting = SimGreeting::kDeny;
+  server.greeting_error = EACCES;
+  SimNameAddressAdd(*world.names, kName, SimAddress(10, 9, 9, 9, 0));  // nobody is there
+  SimNameAddressAdd(*world.names, kName, denied);
+  SimNameAddressAdd(*world.names, kName, world.address);
+  REQUIRE(world.Turn(world.Begin(world.NamedPlan())).status.ok());
+  CHECK(world.connection.address_index == 2);
+  CHECK(world.server->request_count == 1);
+}
+
 TEST_CASE("where no address connects, the name is looked up anew the next time") {
   NamedWorld world({Good});
   SimNameAddressAdd(*world.names, kName, SimAddress(10, 9, 9, 9, 0));
