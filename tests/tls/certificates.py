@@ -17,7 +17,7 @@ from typing import Any, List, Optional
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = datetime.timedelta(days=1)
@@ -58,7 +58,8 @@ def issue(name: str, key: Any, issuer: Optional[Issued] = None, *, is_ca: bool =
         builder = (builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
                    .add_extension(x509.ExtendedKeyUsage([usage]), critical=False))
     signer = issuer.key if issuer else key
-    return Issued(builder.sign(signer, hash_), key, issuer)
+    is_ed25519 = isinstance(signer, ed25519.Ed25519PrivateKey)
+    return Issued(builder.sign(signer, None if is_ed25519 else hash_), key, issuer)
 
 
 def pem(issued: Issued) -> bytes:
@@ -120,11 +121,21 @@ def make(folder: Path) -> None:
     keep(folder, "below_weak", issue("leaf", key, weak_ca))
     old_ca = issue("old CA", key, ec_root, is_ca=True, begin=NOW - 9 * DAY, end=NOW - DAY)
     keep(folder, "below_expired", issue("leaf", key, old_ca))
+    # Below CAs with keys of kinds that aren't compiled in.
+    for kind, ca_key in (("ed25519", ed25519.Ed25519PrivateKey.generate()),
+                         ("p521", ec_key(ec.SECP521R1()))):
+        ca = issue(f"{kind} CA", ca_key, ec_root, is_ca=True)
+        keep(folder, f"below_{kind}", issue("leaf", key, ca))
     # The same name as the root that is trusted, another key.
     keep(folder, "forged", issue("leaf", key, issue("EC root", ec_key(), is_ca=True)))
     # The same, and the trusted root beside it, as if it had signed.
     keep(folder, "forged_with_root", issue("leaf", key, issue("EC root", ec_key(), is_ca=True)))
     (folder / "forged_with_root.chain").write_bytes(pem(ec_root))
+    # Roots of that name, as a root that is renewed leaves them; and one that can't be read.
+    for number in range(4):
+        (folder / f"older{number}.pem").write_bytes(pem(issue("EC root", ec_key(), is_ca=True)))
+    (folder / "older_p521.pem").write_bytes(
+        pem(issue("EC root", ec_key(ec.SECP521R1()), is_ca=True)))
 
 
 if __name__ == "__main__":

@@ -111,5 +111,42 @@ TEST_CASE("tls: memory that runs out anywhere is told as that, and never lets an
   RefuseEach(rsa, TrustInThumbprint("p256"), false);
 }
 
+TEST_CASE("tls: random numbers that can't be had end the handshake, wherever that is") {
+  const TlsTrust trust = TrustIn("ec");
+  for (const char* version : {"-tls1_2", "-tls1_3"}) {
+    CAPTURE(version);
+    const Server server("p256", {version});
+    uint32_t number = 0;
+    for (Status status{Fault::kTlsProtocol, 0}; !status.ok() && number < 1000;) {
+      FailRandomAt(++number);
+      status = Shake(server.port, trust);
+      FailRandomAt(0);
+      if (!status.ok()) CHECK(status.fault == Fault::kTlsProtocol);
+      CHECK(TlsPool().used_size == 0);
+    }
+    CHECK(number > 2);
+    CHECK(number < 1000);
+    CHECK(Shake(server.port, trust).ok());
+  }
+}
+
+TEST_CASE("tls: what the socket has no room for goes out later, each byte once") {
+  const TlsTrust trust = TrustIn("ec");
+  for (const char* version : {"-tls1_2", "-tls1_3"}) {
+    CAPTURE(version);
+    const Server server("p256", {version});
+    Proxy proxy(server.port);
+    Session session(proxy.port, trust);
+    REQUIRE(session.Shake().ok());
+    proxy.Hold(true);
+    // Lines that s_server waits behind. A record that came twice, or not, would end the session.
+    std::string lines;
+    while (lines.size() < 16 * 1024 * 1024) lines += std::string(1000, 'x') + "\r\n";
+    CHECK(session.Write(lines, [&] { proxy.Hold(false); }) > 0);
+    session.Write("GET / HTTP/1.1\r\n\r\n");
+    CHECK(session.ReadOne() == 'H');
+  }
+}
+
 }  // namespace
 }  // namespace miagent

@@ -7,10 +7,12 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
@@ -75,6 +77,7 @@ pid_t Start(std::vector<std::string> arguments, const std::string& output_path) 
   REQUIRE(pid >= 0);
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (chdir(Certificates().c_str()) != 0) _exit(127);  // where `-HTTP` finds its files
     const int output = open(output_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
@@ -105,16 +108,23 @@ class Spoiler {
   Spoiler(int descriptor, Spoiling how) : to(descriptor), spoiling(how) {}
 
   bool Pass(const std::string& bytes) {
-    if (spoiling.first_record_size == 0 || is_encrypted) return Give(bytes);
+    const bool is_plain = spoiling.first_record_size == 0 && !spoiling.has_large_certificate;
+    if (is_plain || is_encrypted) return Give(bytes);
     pending += bytes;
     while (pending.size() >= 5 && !is_encrypted) {
       const size_t size =
           static_cast<uint8_t>(pending[3]) * 256U + static_cast<uint8_t>(pending[4]);
       if (pending.size() < 5 + size) return true;
-      const std::string record = pending.substr(0, 5 + size);
+      std::string record = pending.substr(0, 5 + size);
       pending.erase(0, 5 + size);
       is_encrypted = record[0] != 0x16;
       if (is_encrypted) {
+        if (!Give(record)) return false;
+        continue;
+      }
+      if (spoiling.has_large_certificate) {
+        // The message's type, its size and that of the list go before the certificate's own size.
+        if (record[5] == 0x0B) record[5 + 7] = 1;
         if (!Give(record)) return false;
         continue;
       }
@@ -161,13 +171,27 @@ class Spoiler {
   bool is_encrypted = false;
 };
 
+// Answers the first that the client says, and waits for its end.
+void AnswerWith(int client, const std::string& bytes) {
+  char ignored[4096];
+  if (recv(client, ignored, sizeof(ignored), 0) <= 0) return;
+  if (!WriteAll(client, bytes.data(), bytes.size())) return;
+  while (recv(client, ignored, sizeof(ignored), 0) > 0) {
+  }
+}
+
 // Moves bytes both ways until one side ends.
-void Relay(int client, int server, Spoiling spoiling) {
+void Relay(int client, int server, const Spoiling& spoiling, const std::atomic<bool>& is_holding) {
+  if (!spoiling.instead.empty()) return AnswerWith(client, spoiling.instead);
   Spoiler spoiler(client, spoiling);
   char bytes[16384];
   pollfd waited[2] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
   if (spoiling.cut_at == 0) return;
-  while (poll(waited, 2, kPatienceMs) > 0) {
+  for (;;) {
+    const bool holds = is_holding;
+    waited[0].events = holds ? 0 : POLLIN;
+    const int count = poll(waited, 2, holds ? 5 : kPatienceMs);
+    if (count < 0 || (count == 0 && !holds)) return;
     for (int index = 0; index < 2; ++index) {
       if (waited[index].revents == 0) continue;
       const ssize_t size = recv(waited[index].fd, bytes, sizeof(bytes), 0);
@@ -179,17 +203,7 @@ void Relay(int client, int server, Spoiling spoiling) {
   }
 }
 
-Status ShakeOn(Socket socket, const TlsTrust& trust, WallTime now_wall) {
-  Status status = TlsOpen(World(), socket, trust, now_wall);
-  while (status.ok()) {
-    const TlsProgress progress = TlsHandshake();
-    status = progress.status;
-    if (progress.wants == TlsWants::kNothing) break;
-    AwaitSocket(socket, progress.wants == TlsWants::kWriting);
-  }
-  TlsClose();
-  return status;
-}
+uint32_t g_random_fails_at = 0;
 
 }  // namespace
 
@@ -263,6 +277,7 @@ struct Proxy::State {
   std::mutex mutex;
   Spoiling spoiling;
   std::atomic<bool> is_over{false};
+  std::atomic<bool> is_holding{false};
   std::thread thread;
 
   void Serve() {
@@ -277,7 +292,7 @@ struct Proxy::State {
       const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
       const sockaddr_in address = SocketAddress(server_port);
       if (connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-        Relay(client, server, how);
+        Relay(client, server, how, is_holding);
       }
       close(server);
       close(client);
@@ -310,24 +325,69 @@ void Proxy::Set(Spoiling spoiling) {
   state->spoiling = spoiling;
 }
 
-Status Shake(uint16_t port, const TlsTrust& trust, WallTime now_wall) {
-  Socket socket;
+void Proxy::Hold(bool is_holding) { state->is_holding = is_holding; }
+
+Session::Session(uint16_t port, const TlsTrust& trusted, WallTime now_wall) : trust(trusted) {
   REQUIRE(SocketConnect(World(), Loopback(port), &socket).ok());
-  const Status status = ShakeOn(socket, trust, now_wall);
+  status = TlsOpen(World(), socket, trust, now_wall);
+}
+
+Session::~Session() {
+  TlsClose();
   SocketClose(World(), socket);
+}
+
+Status Session::Shake() {
+  while (status.ok()) {
+    const TlsProgress progress = TlsHandshake();
+    status = progress.status;
+    if (progress.wants == TlsWants::kNothing) break;
+    AwaitSocket(socket, progress.wants == TlsWants::kWriting);
+  }
   return status;
 }
 
-Outcome Ask(uint16_t port, const TlsTrust& trust) {
+uint32_t Session::Write(const std::string& text, const std::function<void()>& on_full) {
+  uint32_t full_count = 0;
+  for (size_t offset = 0; offset < text.size();) {
+    const TlsProgress progress = TlsWrite(text.data() + offset, text.size() - offset);
+    REQUIRE(progress.status.ok());
+    offset += progress.count;
+    if (progress.wants == TlsWants::kNothing) continue;
+    CHECK(progress.wants == TlsWants::kWriting);
+    if (full_count++ == 0) on_full();
+    AwaitSocket(socket, true);
+  }
+  return full_count;
+}
+
+char Session::ReadOne() {
+  for (;;) {
+    char byte = 0;
+    const TlsProgress progress = TlsRead(&byte, 1);
+    REQUIRE(progress.status.ok());
+    if (progress.count != 0 || progress.is_end) return byte;
+    AwaitSocket(socket, false);
+  }
+}
+
+void FailRandomAt(uint32_t number) { g_random_fails_at = number; }
+
+Status Shake(uint16_t port, const TlsTrust& trust, WallTime now_wall) {
+  Session session(port, trust, now_wall);
+  return session.Shake();
+}
+
+Outcome Ask(uint16_t port, const TlsTrust& trust, const std::string& path) {
   static const auto slot = std::make_unique<char[]>(kSlotSize);
   static const auto connection = std::make_unique<Connection>();
   Platform& platform = World();
   const Instant deadline = ClockBoot(platform) + Milliseconds(kPatienceMs);
-  constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
   ExchangePlan plan;
   plan.address = Loopback(port);
   plan.trust = &trust;
-  plan.request[0] = {kRequest.data(), kRequest.size()};
+  plan.request[0] = {request.data(), request.size()};
   plan.request_part_count = 1;
   plan.slot = {slot.get(), kSlotSize};
   plan.deadline = deadline;
@@ -341,13 +401,23 @@ Outcome Ask(uint16_t port, const TlsTrust& trust) {
     if (!state.finished) state = ExchangeOnDeadline(*connection, platform, ClockBoot(platform));
   }
   const ResponseReader& reader = connection->reader;
-  Outcome outcome{state.status, reader.http_status, {}};
+  Outcome outcome{
+      state.status, reader.http_status, {}, connection->phase == ConnectionPhase::kKept};
   if (state.status.ok()) outcome.body.assign(slot.get() + reader.body.offset, reader.body.size);
   ConnectionClose(*connection, platform);
   return outcome;
 }
 
 }  // namespace miagent
+
+// In place of the C library's, which can't be made to fail.
+extern "C" ssize_t getrandom(void* bytes, size_t size, unsigned flags) {
+  if (miagent::g_random_fails_at != 0 && --miagent::g_random_fails_at == 0) {
+    errno = ENOSYS;
+    return -1;
+  }
+  return syscall(SYS_getrandom, bytes, size, flags);
+}
 
 // Of Mbed TLS's functions that the product doesn't link.
 extern "C" int MiagentTlsHasNoSnprintf(char*, size_t, const char*, ...) { std::abort(); }

@@ -4,11 +4,13 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "agent/base/status.h"
 #include "agent/tls/trust.h"
+#include "platform/platform.h"
 #include "platform/time.h"
 
 namespace miagent {
@@ -48,6 +50,8 @@ struct Spoiling {
   // message with so many.
   size_t first_record_size = 0;  // 0: doesn't
   bool dribbles = false;  // sends byte by byte
+  bool has_large_certificate = false;  // one that is said to be of more than 64 KiB (TLS 1.2)
+  std::string instead;  // sent in place of all that the server says; empty: isn't
 };
 
 // Between the client and a server. A connection is spoiled as `spoiling` said when it began.
@@ -58,12 +62,34 @@ class Proxy {
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
   void Set(Spoiling spoiling);
+  void Hold(bool is_holding);  // takes nothing of the client's for now
   uint16_t port = 0;
 
  private:
   struct State;
   State* state;
 };
+
+// A session on a connection of its own, until it goes out of scope.
+class Session {
+ public:
+  Session(uint16_t port, const TlsTrust& trust, WallTime now_wall = Now());
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  Status Shake();
+  // Writes all of it. Returns how often the socket had no room; then, once, calls `on_full`.
+  uint32_t Write(const std::string& text, const std::function<void()>& on_full = [] {});
+  char ReadOne();  // the next byte; 0: the server ended the session
+  Status status;  // of the begin
+
+ private:
+  TlsTrust trust;
+  Socket socket;
+};
+
+// The next of so many requests for random numbers fails; 0: none.
+void FailRandomAt(uint32_t number);
 
 // Opens a session, shakes hands, and closes it: what the handshake came to.
 Status Shake(uint16_t port, const TlsTrust& trust, WallTime now_wall = Now());
@@ -72,9 +98,10 @@ struct Outcome {
   Status status;
   int32_t http_status = 0;
   std::string body;
+  bool is_kept = false;  // the connection, for a next one
 };
 
 // One exchange of http/connection on a new connection.
-Outcome Ask(uint16_t port, const TlsTrust& trust);
+Outcome Ask(uint16_t port, const TlsTrust& trust, const std::string& path = "/");
 
 }  // namespace miagent

@@ -1,7 +1,11 @@
 // Whom the engine speaks with, and whom it refuses, against OpenSSL's server.
+#include <sys/resource.h>
+
+#include <cerrno>
 #include <string>
 #include <vector>
 
+#include "agent/limits.h"
 #include "agent/tls/pool.h"
 #include "agent/tls/tls.h"
 #include "doctest/doctest.h"
@@ -97,6 +101,9 @@ TEST_CASE("tls: a server that would like a certificate of ours goes on without, 
     // In TLS 1.3 the refusal comes after the handshake, with the first bytes read.
     const Server strict("p256", {version, "-Verify", "1"});
     CHECK(Shake(strict.port, TrustIn("ec")).ok() == (version == "-tls1_3"));
+    const Outcome refused = Ask(strict.port, TrustIn("ec"));
+    CHECK(refused.status.fault == Fault::kTlsProtocol);
+    CHECK(refused.http_status == 0);
     CheckPoolIsEmpty();
   }
 }
@@ -123,6 +130,8 @@ TEST_CASE("tls: a certificate that is no good is refused, each for its reason") 
       {"rsa1024", "rsa", Fault::kTlsWeak},
       {"rsa512", "rsa", Fault::kTlsWeak},
       {"below_weak", "rsa", Fault::kTlsWeak},
+      {"below_ed25519", "ec", Fault::kTlsWeak},
+      {"below_p521", "ec", Fault::kTlsWeak},
       {"below_expired", "ec", Fault::kTlsExpired},
   };
   for (const Case& each : cases) CheckShake(each.name, TrustIn(each.root), each.fault);
@@ -163,6 +172,9 @@ TEST_CASE("tls: a thumbprint is that of one certificate, whatever else is wrong 
   }
   // A valid chain of the wrong thumbprint; and one bit less.
   CheckShake("p256", TrustInThumbprint("self_signed"), Fault::kTlsThumbprint);
+  // What is sent along with it counts neither for it nor against it.
+  CheckShake("chain2", TrustInThumbprint("chain2"), Fault::kNone);
+  CheckShake("chain2", TrustInThumbprint("p256"), Fault::kTlsThumbprint);
   TlsTrust trust = TrustInThumbprint("p256");
   trust.thumbprint[19] ^= 1;
   CheckShake("p256", trust, Fault::kTlsThumbprint);
@@ -178,6 +190,7 @@ TEST_CASE("tls: a clock from before the build forgives what is not yet valid, ne
   CHECK(Shake(expired.port, trust).fault == Fault::kTlsExpired);
   // A verified server's Date moves the clock on, but for a clock that is later.
   TlsNoteTime(Now());
+  TlsNoteTime(kUnset);  // an older one moves nothing
   CHECK(Shake(expired.port, trust, kUnset).fault == Fault::kTlsExpired);
   const WallTime kIn2100{4102444800};
   const Server good("p256");
@@ -185,17 +198,21 @@ TEST_CASE("tls: a clock from before the build forgives what is not yet valid, ne
   CHECK(Shake(good.port, trust, kIn2100).fault == Fault::kTlsExpired);
 }
 
+// A file among the certificates; its path.
+std::string Write(const std::string& name, const std::string& text) {
+  const std::string path = Certificates() + name;
+  FILE* const file = fopen(path.c_str(), "w");
+  REQUIRE(file != nullptr);
+  fwrite(text.data(), 1, text.size(), file);
+  fclose(file);
+  return path;
+}
+
 TEST_CASE("tls: Debian's whole CA bundle is a trust file like any other") {
   const std::string system = TextOf("/etc/ssl/certs/ca-certificates.crt");
-  const std::string path = Certificates() + "bundle.pem";
   const Server server("chain4");
-  const auto write = [&](const std::string& text) {
-    FILE* const file = fopen(path.c_str(), "w");
-    REQUIRE(file != nullptr);
-    fwrite(text.data(), 1, text.size(), file);
-    fclose(file);
-  };
-  const TlsTrust trust = TrustIn(path);
+  const auto write = [](const std::string& text) { Write("bundle.pem", text); };
+  const TlsTrust trust = TrustIn(Certificates() + "bundle.pem");
   write(system + TextOf(Certificates() + "ec.pem"));
   CHECK(Shake(server.port, trust).ok());
   // No end of line behind the last line; carriage returns; text between.
@@ -215,6 +232,45 @@ TEST_CASE("tls: Debian's whole CA bundle is a trust file like any other") {
   CHECK(missing.fault == Fault::kTlsBundle);
   CHECK(missing.detail == ENOENT);
   CHECK(Shake(server.port, TrustIn("/etc")).detail == EISDIR);
+  CheckPoolIsEmpty();
+}
+
+TEST_CASE("tls: without a trust file it is the system's, and without one of those nobody") {
+  const Server server("p256");
+  TlsTrust trust;
+  REQUIRE(TlsTrustBundle(kHost, "", &trust));
+  CHECK(Shake(server.port, trust).fault == Fault::kTlsIssuer);
+  Session session(server.port, trust);
+  // No file can be opened any more.
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{3, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const Status status = session.Shake();
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(status.fault == Fault::kTlsBundle);
+  CHECK(status.detail == ENOENT);
+}
+
+TEST_CASE("tls: a root is found among others of its name, and behind what can't be read") {
+  const Server server("p256");
+  const std::string root = TextOf(Certificates() + "ec.pem");
+  std::string older;
+  for (const char* number : {"0", "1", "2"}) {
+    older += TextOf(Certificates() + "older" + number + ".pem");
+  }
+  const std::string junk = "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n";
+  const std::string unreadable = TextOf(Certificates() + "older_p521.pem");
+  const auto shake = [&](const std::string& text) {
+    return Shake(server.port, TrustIn(Write("roots.pem", text))).fault;
+  };
+  CHECK(shake(older + root) == Fault::kNone);
+  CHECK(shake(junk + unreadable + root) == Fault::kNone);
+  CHECK(shake(older + junk + unreadable + root) == Fault::kNone);
+  CHECK(shake(unreadable) == Fault::kTlsIssuer);
+  // Of one name there may be four.
+  CHECK(shake(older + TextOf(Certificates() + "older3.pem") + root) == Fault::kTlsIssuer);
+  CHECK(shake(older + root + TextOf(Certificates() + "older3.pem")) == Fault::kNone);
   CheckPoolIsEmpty();
 }
 
@@ -239,9 +295,69 @@ TEST_CASE("tls: old versions, and what isn't TLS at all, are told from an untrus
     const Server server("p256", {"-tls1_1"});
     CHECK(Ask(server.port, trust).status.fault == Fault::kTlsProtocol);
   }
-  const Server closed("p256");
+  const Server server("p256", {"-tls1_2"});
+  Proxy proxy(server.port);
+  Spoiling spoiling;
+  spoiling.instead = "HTTP/1.1 400 Bad Request\r\n\r\n";
+  proxy.Set(spoiling);
+  CHECK(Ask(proxy.port, trust).status.fault == Fault::kTlsProtocol);
+  // An end of the session, before there is one.
+  spoiling.instead = std::string("\x15\x03\x03\x00\x02\x01\x00", 7);
+  proxy.Set(spoiling);
+  CHECK(Shake(proxy.port, trust).fault == Fault::kConnectionLost);
+  // No certificate was judged, so that nothing is said against one.
+  spoiling = Spoiling{};
+  spoiling.has_large_certificate = true;
+  proxy.Set(spoiling);
+  CHECK(Shake(proxy.port, trust).fault == Fault::kTlsProtocol);
   // Nobody listens: port 1 of the loopback.
   CHECK(Ask(1, trust).status.fault == Fault::kConnectFailed);
+}
+
+// s_server sends the file in records of 16 KiB: the last one is larger than the room that is left.
+TEST_CASE("tls: an answer that fills its slot comes whole, out of a record that it shares") {
+  const std::string body(kAnswerBodySizeMax, 'b');
+  const auto answer = [&](const std::string& length, const std::string& content) {
+    const std::string head = "HTTP/1.1 200 OK\r\n" + length + "\r\nX: ";
+    return head + std::string(kHttpHeadSizeMax - head.size() - 4, 'x') + "\r\n\r\n" + content;
+  };
+  const Server server("p256", {"-HTTP"});
+  const auto ask = [&](const std::string& text) {
+    Write("answer", text);
+    return Ask(server.port, TrustIn("ec"), "/answer");
+  };
+  const std::string length = "Content-Length: " + std::to_string(body.size());
+  const Outcome exact = ask(answer(length, body));
+  CHECK(exact.body == body);
+  CHECK(exact.is_kept);
+  // What follows it in the record waits inside, where no event tells of it.
+  const Outcome followed = ask(answer(length, body + "more"));
+  CHECK(followed.body == body);
+  CHECK_FALSE(followed.is_kept);
+  const Outcome chunked =
+      ask(answer("Transfer-Encoding: chunked", "8000\r\n" + body + "\r\n0\r\n\r\n"));
+  CHECK(chunked.body == body);
+  CHECK(chunked.is_kept);
+}
+
+TEST_CASE(
+    "tls: what has been decrypted and not been read is known, and no longer than its session") {
+  const Server server("p256");
+  const TlsTrust trust = TrustIn("ec");
+  {
+    Session session(server.port, trust);
+    CHECK_FALSE(TlsHasPending());
+    REQUIRE(session.Shake().ok());
+    session.Write("GET / HTTP/1.1\r\n\r\n");
+    CHECK(session.ReadOne() == 'H');
+    CHECK(TlsHasPending());
+    TlsClose();
+    CHECK_FALSE(TlsHasPending());
+    // None is open any more: this, and that of the end of the scope, change nothing.
+    TlsClose();
+  }
+  CHECK(Shake(server.port, trust).ok());
+  CheckPoolIsEmpty();
 }
 
 }  // namespace

@@ -130,6 +130,30 @@ TEST_CASE("bundle: the same certificates, however the text is cut") {
   }
 }
 
+// An element of DER with its length in so many bytes; 0: in the short form.
+std::string Der(uint8_t tag, const std::string& content, size_t length_size = 0) {
+  std::string head(1, static_cast<char>(tag));
+  if (length_size != 0) head += static_cast<char>(0x80 + length_size);
+  for (size_t left = length_size; left > 1; --left) head += '\0';
+  return head + static_cast<char>(content.size()) + content;
+}
+
+TEST_CASE("bundle: a subject is found behind lengths of up to three bytes, and of no other kind") {
+  const std::string subject = Der(0x30, "name");
+  const std::string before = Der(0x02, "1") + Der(0x30, "a") + Der(0x30, "i") + Der(0x30, "v");
+  const auto find = [&](const std::string& der) {
+    std::string_view found;
+    return CertificateSubject(der, &found) ? std::string(found) : "-";
+  };
+  for (const size_t size : {0, 1, 2, 3}) {
+    CHECK(find(Der(0x30, Der(0x30, before + subject), size)) == subject);
+  }
+  CHECK(find(Der(0x30, Der(0x30, before + subject), 4)) == "-");
+  CHECK(find("\x30\x80" + Der(0x30, before + subject)) == "-");  // BER, of no stated length
+  CHECK(find(Der(0x30, Der(0x31, before + subject))) == "-");
+  CHECK(find(Der(0x31, Der(0x30, before + subject))) == "-");
+}
+
 TEST_CASE("bundle: what is wrong is passed over, the next one is found") {
   const std::string good = TextOf(Certificates() + "ec.pem");
   const std::string begin = "-----BEGIN CERTIFICATE-----\n";
