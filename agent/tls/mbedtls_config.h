@@ -22,10 +22,10 @@
 #define MBEDTLS_PLATFORM_FREE_MACRO MiagentTlsRelease
 #define MBEDTLS_PLATFORM_TIME_TYPE_MACRO long long
 #define MBEDTLS_PLATFORM_TIME_MACRO MiagentTlsTime
-#define MBEDTLS_PLATFORM_MS_TIME_ALT
 #define MBEDTLS_PLATFORM_GMTIME_R_ALT
 #define MBEDTLS_PLATFORM_ZEROIZE_ALT
 // Nobody calls these; a call would be an unresolved name.
+#define MBEDTLS_PLATFORM_MS_TIME_ALT
 #define MBEDTLS_PLATFORM_SNPRINTF_MACRO MiagentTlsHasNoSnprintf
 #define MBEDTLS_PLATFORM_VSNPRINTF_MACRO MiagentTlsHasNoVsnprintf
 

@@ -443,8 +443,6 @@ long long MiagentTlsTime(long long* time) {
   return now_s;
 }
 
-mbedtls_ms_time_t mbedtls_ms_time() { return miagent::g_engine.now_wall.unix_s * 1000; }
-
 void mbedtls_platform_zeroize(void* memory, size_t size) { miagent::SecretWipe(memory, size); }
 
 // The Gregorian calendar's date of a time since 1970.

@@ -206,6 +206,17 @@ class Dns(unittest.TestCase):
             "127.0.0.1:443 [0:0:0:0:0:0:0:1]:443", "10.9.9.9:443", "10.0.0.7:443",
             "[fd00:0:0:0:0:0:0:7]:443"])
 
+    def test_of_a_hosts_file_the_first_4_mib_count(self) -> None:
+        server = self.serve()
+        advert = "0.0.0.0 advert.example\n"
+        count = 4 * 1024 * 1024 // len(advert)
+        self.place("/etc/hosts", advert * (count - 10) + "10.9.9.9 listed.example\n"
+                   + advert * 10 + "10.9.9.8 vault.example.com\n")
+        self.assertEqual(self.resolve("listed.example"), ["10.9.9.9:443"])
+        self.assertEqual(server.asked(), [])
+        self.assertNotIn("10.9.9.8", self.resolve("vault.example.com")[0])
+        self.assertEqual(len(server.asked()), 2)
+
     def test_a_large_answer_comes_over_tcp(self) -> None:
         server = self.serve()
         server.zone["many.example.com"] = [v4(f"192.0.2.{last}") for last in range(1, 100)]
