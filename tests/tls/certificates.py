@@ -108,6 +108,7 @@ def make(folder: Path) -> None:
     keep(folder, "chain4_rsa4096", chain(rsa_root, 4, lambda: large))
 
     keep(folder, "expired", issue("leaf", key, ec_root, begin=NOW - 9 * DAY, end=NOW - DAY))
+    keep(folder, "expires_soon", issue("leaf", key, ec_root, end=NOW + DAY / 24))
     keep(folder, "future", issue("leaf", key, ec_root, begin=NOW + DAY))
     keep(folder, "self_signed", issue("leaf", key))
     keep(folder, "other_name", issue("leaf", key, ec_root, host="other.miagent.test"))

@@ -51,6 +51,7 @@ struct Spoiling {
   size_t first_record_size = 0;  // 0: doesn't
   bool dribbles = false;  // sends byte by byte
   bool has_large_certificate = false;  // one that is said to be of more than 64 KiB (TLS 1.2)
+  bool lacks_end = false;  // neither the session's (TLS 1.2) nor the connection's
   std::string instead;  // sent in place of all that the server says; empty: isn't
 };
 
