@@ -42,6 +42,8 @@ WALL_S_MAX = 300
 COMPILE_TRIES_MAX = 12
 # Neither are in the programs: the one is the program's own, the other stands in for TLS's engine.
 WITHOUT = ("agent/main.cpp", "agent/call_none.cpp")
+# TLS's engine is in the program of that name alone.
+ENGINE = ("agent/tls/bundle.cpp", "agent/tls/pool.cpp", "agent/tls/tls_mbedtls.cpp")
 
 
 @dataclass
@@ -94,7 +96,7 @@ class World:
             commands = {entry["file"]: shlex.split(entry["command"]) for entry in
                         reversed(json.load(file))}
         mutants: List[Found] = []
-        objects: List[Path] = []
+        objects: Dict[str, Path] = {}
         with ThreadPoolExecutor(self.jobs) as pool:
             jobs = []
             first = 1
@@ -104,12 +106,13 @@ class World:
                 jobs.append((name, source, pool.submit(
                     self._compile, name, source, commands[str(ROOT / name)])))
             for name, source, job in jobs:
-                objects.append(job.result())
+                objects[name] = job.result()
                 mutants += [Found(mutant.number, name, mutant.line, mutant.text, mutant.change)
                             for edit in source.edits for mutant in edit.mutants]
-        objects.append(self.build / "tests/CMakeFiles/mutant.dir/mutation/mutant.cpp.o")
+        mutant_object = self.build / "tests/CMakeFiles/mutant.dir/mutation/mutant.cpp.o"
         for program in programs:
-            self._link(program, objects)
+            self._link(program, [mutant_object, *(objects[name] for name in objects if
+                                                  program == "tls" or name not in ENGINE)])
         return mutants
 
     @staticmethod
@@ -245,10 +248,8 @@ def main() -> int:
     global RESOURCES  # pylint: disable=global-statement
     RESOURCES = subprocess.run(["clang++-19", "-print-resource-dir"], stdout=subprocess.PIPE,
                                text=True, check=True).stdout.strip()
-    engine = [file for file in files if file in ("agent/tls/bundle.cpp", "agent/tls/pool.cpp",
-                                                 "agent/tls/tls_mbedtls.cpp")]
     world = World(options.product.resolve(), options.build.resolve(), options.jobs)
-    programs = [name for name in PROGRAMS if name != "tls" or engine]
+    programs = [name for name in PROGRAMS if name != "tls" or set(ENGINE) & set(files)]
     mutants = world.prepare(files, programs)
     tests = world.test_files(programs)
     survivors = load_survivors()
