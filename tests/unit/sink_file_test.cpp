@@ -142,6 +142,7 @@ TEST_CASE(
       {Verb::kFileSetOwner, EPERM, Fault::kFileWrite},
       {Verb::kFileSetMode, EPERM, Fault::kFileWrite},
       {Verb::kFileWrite, ENOSPC, Fault::kFileWrite},
+      {Verb::kFileWrite, EIO, Fault::kFileWrite},
       {Verb::kFileSetTimes, EPERM, Fault::kFileWrite},
       {Verb::kFileRename, EBUSY, Fault::kFileWrite},
   };

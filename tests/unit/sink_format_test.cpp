@@ -111,6 +111,26 @@ TEST_CASE("format: numbers stand where they belong, whatever was written before 
   }
 }
 
+TEST_CASE("format: numbers side by side, more than are held at once, come whole and in order") {
+  for (const size_t before : {0, 1, 14, 15, 16}) {  // parts, before the numbers begin
+    for (size_t numbers = 1; numbers <= 12; ++numbers) {
+      CAPTURE(before);
+      CAPTURE(numbers);
+      std::string text;
+      std::string expected;
+      for (size_t index = 0; index < before; ++index) {
+        text += "{access_token}";
+        expected += "tok";
+      }
+      for (size_t index = 0; index < numbers; ++index) {
+        text += "{expires_on}";
+        expected += "1750086400";
+      }
+      CHECK(Write(Format::kTemplate, "tok", text).text == expected);
+    }
+  }
+}
+
 TEST_CASE("format: a template that comes to nothing writes nothing") {
   CHECK(Write(Format::kTemplate, "tok", "").flush_count == 0);
   CHECK(Write(Format::kTemplate, "", "{access_token}").flush_count == 0);
