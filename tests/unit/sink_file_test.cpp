@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "doctest.h"
 #include "platform/sim/world.h"
@@ -71,6 +72,8 @@ TEST_CASE("publish: the new file has the mode, the owner and the mark") {
   CHECK(file->mode == 0640);
   CHECK(file->owner_uid == 7);
   CHECK(file->group_gid == 8);
+  CHECK(file->accessed_ns == 4711);
+  CHECK(file->modified_ns == 999'995'288);  // what is missing to 999,999,999, in every version
   CHECK(SimVerbCount(*disk.world, Verb::kFileSync) == 0);
   CHECK(disk.world->open_handle_count == 0);
   char bytes[64];
@@ -191,6 +194,21 @@ TEST_CASE("publish: short writes, down to a byte at a time") {
     disk.world->file_write_size_max = size_max;
     REQUIRE(disk.Publish("ken").ok());
     CHECK(disk.Content() == "token");
+  }
+}
+
+TEST_CASE("publish: a whole batch of parts, in writes of any size") {
+  Disk disk;
+  const FileContent content{[](void*, Platform& platform, File file) {
+                              std::vector<FormatPart> parts(kFormatPartCountMax, {"ab", 2});
+                              PartTarget part_target{&platform, file};
+                              return PartFlush(&part_target, parts.data(), parts.size());
+                            },
+                            nullptr};
+  for (uint32_t size_max = 1; size_max <= 33; ++size_max) {
+    disk.world->file_write_size_max = size_max;
+    REQUIRE(disk.Done(FilePublish(*disk.world, disk.target, kMark, content)).ok());
+    CHECK(disk.Content() == "abababababababababababababababab");
   }
 }
 
@@ -319,6 +337,13 @@ TEST_CASE("read back: a file cut short while it is read is what was read; short 
   CHECK(std::string(bytes, 5) == "token");
   char exact[5];  // no room for more: no read beyond it
   CHECK(disk.ReadBack({exact, sizeof(exact)}, &standing).ok());
+  CHECK(standing.size == 5);
+  // It grows after the look at its size.
+  disk.world->before_verb = [](void*, Platform& world, Verb verb) -> int32_t {
+    if (verb == Verb::kFileRead) SimFileFind(world, kPath)->size = 16;
+    return 0;
+  };
+  CHECK(disk.ReadBack({bytes, sizeof(bytes)}, &standing).ok());
   CHECK(standing.size == 5);
 }
 

@@ -62,6 +62,7 @@ TEST_CASE("format: json has the fields of the endpoint's answer, numbers as stri
         "\"expires_on\":\"1750086400\",\"not_before\":\"1749999700\","
         "\"resource\":\"https://vault.azure.net\",\"token_type\":\"Bearer\"}\n");
   CHECK_FALSE(output.token_was_copied);
+  CHECK(output.flush_count == 1);  // one call of the kernel, too
 }
 
 TEST_CASE("format: json escapes what would end a string") {
@@ -167,6 +168,8 @@ TEST_CASE("format: templates that are refused") {
        {"{", "}", "{access_token", "{unknown}", "{}", "a}b", "{ access_token}", "{{{", "}}}"}) {
     CHECK_MESSAGE(TemplateCheck(wrong) != nullptr, wrong);
   }
+  // What lies behind the text is no part of it.
+  CHECK(TemplateCheck(std::string_view("a{{", 2)) != nullptr);
 }
 
 TEST_CASE("format: the first fault of a flush ends the writing") {
