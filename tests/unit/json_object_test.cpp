@@ -280,6 +280,7 @@ TEST_CASE("parts have a limit, and deep nesting is only parts") {
   CHECK(World(text + ",0]}").status.fault == Fault::kJsonTooManyParts);
   const std::string quoted = '"' + kLong + '"';
   CHECK(World(text + "," + quoted + "]}").status.fault == Fault::kJsonTooManyParts);
+  CHECK(World(text + ",0,0," + quoted + "]}").status.fault == Fault::kJsonTooManyParts);
   text.replace(text.size() - 1, 1, quoted);
   CHECK(Accepts(text + "]}"));
 
@@ -402,7 +403,7 @@ TEST_CASE("escapes are decoded in place") {
   CHECK(Unescaped(R"(\\u0041)") == "\\u0041");
   for (const char* text :
        {R"(\u0000)", R"(a\u0000b)", R"(\ud800)", R"(\ud800x)", R"(\ud800\n)", R"(\ud800\ud800)",
-        R"(\ud800\u0041)", R"(\ud800\ue000)", R"(\udc00)", R"(\udc00\ud800)"}) {
+        R"(\ud800\u0041)", R"(\ud800\ue000)", R"(\udc00)", R"(\udfff)", R"(\udc00\ud800)"}) {
     CAPTURE(text);
     CHECK(Unescaped(text) == "refused");
   }
